@@ -1,0 +1,66 @@
+"""A test-time-scaling study, from a pool of reasoning traces to a report.
+
+The story is told by the rule files, in the order of the study. `snakemake report --cores 8` builds
+everything; config.yaml says what the study is.
+"""
+
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+from snakemake.utils import min_version
+
+min_version("9.25")
+sys.path.insert(0, str(workflow.basedir))
+
+from workflow_scripts.common.code_id import code_id
+from workflow_scripts.common.errors import UserError
+from workflow_scripts.study import Study
+from workflow_scripts.study_folder import claim_results, refuse_other_study
+
+
+configfile: "config.yaml"
+
+
+try:
+    STUDY = Study(config, Path(workflow.basedir) / "schemas/config.schema.yaml")
+    refuse_other_study(STUDY)
+except UserError as error:
+    raise WorkflowError(str(error)) from None
+
+
+pathvars:
+    results=STUDY.results,
+    logs=f"{STUDY.results}/logs",
+
+
+onstart:
+    claim_results(STUDY)
+
+
+wildcard_constraints:
+    model="|".join(STUDY.models),
+    dataset="|".join(STUDY.decontamination_sets),
+    selector=r"[a-z0-9-]+",
+
+
+include: "rules/demo.smk"
+include: "rules/curation.smk"
+include: "rules/training.smk"
+include: "rules/inference.smk"
+include: "rules/grading.smk"
+include: "rules/analysis.smk"
+include: "rules/reporting.smk"
+
+
+rule report:
+    """The whole study: every table, plot, generation and the report."""
+    default_target: True
+    input:
+        "<results>/report/report.md",
+        "<results>/report/report.html",
+        "<results>/report/samples.html",
+        "<results>/analysis/points.csv",
+        "<results>/analysis/metrics.csv",
+        "<results>/analysis/pairs.csv",
+        "<results>/curation/curation.md",

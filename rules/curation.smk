@@ -1,0 +1,193 @@
+# From a pool of reasoning traces to a training set of exactly N rows.
+
+
+rule load_benchmark:
+    """A benchmark's questions in one form."""
+    input:
+        files=lambda w: STUDY.benchmark_files(w.dataset),
+    output:
+        benchmark="<results>/benchmarks/{dataset}.parquet",
+    log:
+        "<logs>/load_benchmark/{dataset}.log",
+    benchmark:
+        "<results>/runtimes/load_benchmark/{dataset}.tsv"
+    retries: 1
+    conda:
+        "../envs/curation.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        settings=lambda w: STUDY.load_benchmark(w.dataset),
+        code=code_id("curation.load_benchmark"),
+    shell:
+        "python -m workflow_scripts.curation.load_benchmark --files {input.files} "
+        "--benchmark {output.benchmark} --settings {params.settings:q} --log {log}"
+
+
+rule load_pool:
+    """The pool in one form, with an audit of what the source held."""
+    input:
+        files=STUDY.pool_files,
+    output:
+        pool="<results>/curation/pool.parquet",
+        audit="<results>/curation/audit.json",
+    log:
+        "<logs>/load_pool.log",
+    benchmark:
+        "<results>/runtimes/load_pool.tsv"
+    retries: 1
+    conda:
+        "../envs/curation.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=120,
+    params:
+        settings=STUDY.load_pool(),
+        code=code_id("curation.load_pool"),
+    shell:
+        "python -m workflow_scripts.curation.load_pool --files {input.files} --pool {output.pool} "
+        "--audit {output.audit} --settings {params.settings:q} --log {log}"
+
+
+rule filter_quality:
+    """Drop rows with API errors, wrong teachers and broken formats; each with its reason."""
+    input:
+        pool="<results>/curation/pool.parquet",
+    output:
+        decisions="<results>/curation/quality.parquet",
+    log:
+        "<logs>/filter_quality.log",
+    benchmark:
+        "<results>/runtimes/filter_quality.tsv"
+    conda:
+        "../envs/curation.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        settings=STUDY.curation("quality"),
+        code=code_id("curation.filter_quality"),
+    shell:
+        "python -m workflow_scripts.curation.filter_quality --pool {input.pool} "
+        "--decisions {output.decisions} --settings {params.settings:q} --log {log}"
+
+
+rule decontaminate:
+    """Drop questions that share an 8-gram with a benchmark, and duplicates within the pool."""
+    input:
+        pool="<results>/curation/pool.parquet",
+        quality="<results>/curation/quality.parquet",
+        benchmarks=expand(
+            "<results>/benchmarks/{dataset}.parquet", dataset=STUDY.decontamination_sets
+        ),
+    output:
+        decisions="<results>/curation/decontamination.parquet",
+        contamination="<results>/curation/contamination.json",
+    log:
+        "<logs>/decontaminate.log",
+    benchmark:
+        "<results>/runtimes/decontaminate.tsv"
+    conda:
+        "../envs/curation.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        settings=STUDY.decontaminate(),
+        code=code_id("curation.decontaminate"),
+    shell:
+        "python -m workflow_scripts.curation.decontaminate --pool {input.pool} "
+        "--quality {input.quality} --benchmarks {input.benchmarks} "
+        "--decisions {output.decisions} --contamination {output.contamination} "
+        "--settings {params.settings:q} --log {log}"
+
+
+rule filter_difficulty:
+    """Drop questions that a smaller model already answers."""
+    input:
+        pool="<results>/curation/pool.parquet",
+        decontamination="<results>/curation/decontamination.parquet",
+    output:
+        decisions="<results>/curation/difficulty.parquet",
+    log:
+        "<logs>/filter_difficulty.log",
+    benchmark:
+        "<results>/runtimes/filter_difficulty.tsv"
+    conda:
+        "../envs/curation.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        settings=STUDY.curation("difficulty"),
+        code=code_id("curation.filter_difficulty"),
+    shell:
+        "python -m workflow_scripts.curation.filter_difficulty --pool {input.pool} "
+        "--decontamination {input.decontamination} --decisions {output.decisions} "
+        "--settings {params.settings:q} --log {log}"
+
+
+rule select:
+    """Exactly N rows: pins first, then domains uniformly, long traces preferred."""
+    input:
+        pool="<results>/curation/pool.parquet",
+        quality="<results>/curation/quality.parquet",
+        decontamination="<results>/curation/decontamination.parquet",
+        difficulty="<results>/curation/difficulty.parquet",
+    output:
+        selected="<results>/curation/sets/{selector}.parquet",
+        counts="<results>/curation/sets/{selector}.json",
+    log:
+        "<logs>/select/{selector}.log",
+    benchmark:
+        "<results>/runtimes/select/{selector}.tsv"
+    conda:
+        "../envs/curation.yaml"
+    resources:
+        mem_mb=8000,
+        runtime=60,
+    params:
+        settings=lambda w: STUDY.select(w.selector),
+        code=code_id("curation.select"),
+    shell:
+        "python -m workflow_scripts.curation.select --pool {input.pool} --quality {input.quality} "
+        "--decontamination {input.decontamination} --difficulty {input.difficulty} "
+        "--selected {output.selected} --counts {output.counts} "
+        "--settings {params.settings:q} --log {log}"
+
+
+rule summarise_curation:
+    """Funnel, domain and source tables, dropped rows with reasons, and a page for a reviewer."""
+    input:
+        pool="<results>/curation/pool.parquet",
+        quality="<results>/curation/quality.parquet",
+        decontamination="<results>/curation/decontamination.parquet",
+        difficulty="<results>/curation/difficulty.parquet",
+        contamination="<results>/curation/contamination.json",
+        sets=expand("<results>/curation/sets/{selector}.parquet", selector=STUDY.selectors),
+    output:
+        funnel="<results>/curation/funnel.csv",
+        domains="<results>/curation/domains.csv",
+        sources="<results>/curation/sources.csv",
+        dropped="<results>/curation/dropped.parquet",
+        page="<results>/curation/curation.md",
+    log:
+        "<logs>/summarise_curation.log",
+    benchmark:
+        "<results>/runtimes/summarise_curation.tsv"
+    conda:
+        "../envs/curation.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        settings=STUDY.summarise_curation(),
+        code=code_id("curation.summarise_curation"),
+    shell:
+        "python -m workflow_scripts.curation.summarise_curation --pool {input.pool} "
+        "--quality {input.quality} --decontamination {input.decontamination} "
+        "--difficulty {input.difficulty} --contamination {input.contamination} "
+        "--sets {input.sets} --funnel {output.funnel} --domains {output.domains} "
+        "--sources {output.sources} --dropped {output.dropped} --page {output.page} "
+        "--settings {params.settings:q} --log {log}"

@@ -1,0 +1,47 @@
+# The demo world: a generated pool and three generated benchmarks. Only the demo's config uses them.
+
+
+rule make_pool:
+    """8,000 rows in the spelling of the 59K releases, with every defect that curation must catch."""
+    output:
+        pool="<results>/world/pool.jsonl",
+        planted="<results>/world/planted.json",
+    log:
+        "<logs>/make_pool.log",
+    benchmark:
+        "<results>/runtimes/make_pool.tsv"
+    conda:
+        "../envs/curation.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        settings=STUDY.seed_only,
+        code=code_id("demo.make_pool"),
+    shell:
+        "python -m workflow_scripts.demo.make_pool --pool {output.pool} --planted {output.planted} "
+        "--settings {params.settings:q} --log {log}"
+
+
+rule make_benchmarks:
+    """Questions with LaTeX answers, integers and options, in the raw forms of the real benchmarks."""
+    output:
+        math="<results>/world/math.jsonl",
+        integer="<results>/world/integer.jsonl",
+        choice="<results>/world/choice.jsonl",
+    log:
+        "<logs>/make_benchmarks.log",
+    benchmark:
+        "<results>/runtimes/make_benchmarks.tsv"
+    conda:
+        "../envs/curation.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        settings=STUDY.seed_only,
+        code=code_id("demo.make_benchmarks"),
+    shell:
+        "python -m workflow_scripts.demo.make_benchmarks --math {output.math} "
+        "--integer {output.integer} --choice {output.choice} "
+        "--settings {params.settings:q} --log {log}"

@@ -1,0 +1,57 @@
+# From a model and questions to generations. One engine job per model writes chains to a store; cheap
+# jobs cut the cells out of it.
+
+
+rule generate:
+    """Load a model once and decode every segment and answer that the store does not hold yet."""
+    input:
+        model="<results>/models/{model}/model.json",
+        benchmarks=expand("<results>/benchmarks/{dataset}.parquet", dataset=STUDY.datasets),
+    output:
+        manifest="<results>/generations/{model}/manifest.json",
+    log:
+        "<logs>/generate/{model}.log",
+    benchmark:
+        "<results>/runtimes/generate/{model}.tsv"
+    conda:
+        "../envs/inference.yaml"
+    threads: STUDY.threads("inference")
+    resources:
+        gpu=config["inference"]["gpus"],
+        mem_mb=32000,
+        runtime=720,
+    params:
+        settings=lambda w: STUDY.generate(w.model),
+        code=code_id("inference.generate"),
+    shell:
+        "python -m workflow_scripts.inference.generate --model {input.model} "
+        "--benchmarks {input.benchmarks} --manifest {output.manifest} --gpus {resources.gpu} "
+        "--threads {threads} --settings {params.settings:q} --log {log}"
+
+
+rule cut:
+    """Every cell of one model on one benchmark, cut from its chains."""
+    input:
+        manifest="<results>/generations/{model}/manifest.json",
+        model="<results>/models/{model}/model.json",
+        benchmark="<results>/benchmarks/{dataset}.parquet",
+    output:
+        cells=expand(
+            "<results>/generations/{{model}}/{{dataset}}/{cell}.parquet", cell=STUDY.cell_paths
+        ),
+    log:
+        "<logs>/cut/{model}/{dataset}.log",
+    benchmark:
+        "<results>/runtimes/cut/{model}/{dataset}.tsv"
+    conda:
+        "../envs/inference.yaml"
+    resources:
+        mem_mb=8000,
+        runtime=30,
+    params:
+        settings=lambda w: STUDY.cut(w.model, w.dataset),
+        code=code_id("inference.cut"),
+    shell:
+        "python -m workflow_scripts.inference.cut --manifest {input.manifest} "
+        "--model {input.model} --benchmark {input.benchmark} "
+        "--settings {params.settings:q} --log {log}"

@@ -1,0 +1,85 @@
+# From a training set to a fine-tuned model.
+
+
+rule resolve_model:
+    """Find a pretrained model's files and record what they are."""
+    output:
+        model="<results>/models/{model}/model.json",
+    log:
+        "<logs>/resolve_model/{model}.log",
+    benchmark:
+        "<results>/runtimes/resolve_model/{model}.tsv"
+    wildcard_constraints:
+        model="|".join(STUDY.pretrained),
+    retries: 1
+    conda:
+        "../envs/training.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=120,
+    params:
+        settings=lambda w: STUDY.resolve_model(w.model),
+        code=code_id("training.resolve_model"),
+    shell:
+        "python -m workflow_scripts.training.resolve_model --model {output.model} "
+        "--settings {params.settings:q} --log {log}"
+
+
+rule tokenize:
+    """Render the training set in the model's chat form, once, as token ids with a loss mask."""
+    input:
+        set=lambda w: f"<results>/curation/sets/{STUDY.set_of(w.model)}.parquet",
+        model=lambda w: f"<results>/models/{STUDY.base_of(w.model)}/model.json",
+    output:
+        tokens="<results>/training/{model}/tokens.npy",
+        samples="<results>/training/{model}/samples.parquet",
+        rendered="<results>/training/{model}/rendered.md",
+    log:
+        "<logs>/tokenize/{model}.log",
+    benchmark:
+        "<results>/runtimes/tokenize/{model}.tsv"
+    conda:
+        "../envs/training.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        settings=lambda w: STUDY.tokenize(w.model),
+        code=code_id("training.tokenize"),
+    shell:
+        "python -m workflow_scripts.training.tokenize --set {input.set} --model {input.model} "
+        "--tokens {output.tokens} --samples {output.samples} --rendered {output.rendered} "
+        "--settings {params.settings:q} --log {log}"
+
+
+rule train:
+    """Full-parameter fine-tuning with DeepSpeed; resumes from its last checkpoint."""
+    input:
+        tokens="<results>/training/{model}/tokens.npy",
+        samples="<results>/training/{model}/samples.parquet",
+        model=lambda w: f"<results>/models/{STUDY.base_of(w.model)}/model.json",
+    output:
+        trained="<results>/models/{model}/model.json",
+        manifest="<results>/training/{model}/manifest.json",
+        curve="<results>/training/{model}/log.csv",
+    log:
+        "<logs>/train/{model}.log",
+    benchmark:
+        "<results>/runtimes/train/{model}.tsv"
+    wildcard_constraints:
+        model="|".join(STUDY.trained) or "$^",
+    conda:
+        "../envs/training.yaml"
+    threads: STUDY.threads("training")
+    resources:
+        gpu=config["training"]["gpus"],
+        mem_mb=32000,
+        runtime=240,
+    params:
+        settings=lambda w: STUDY.train(w.model),
+        code=code_id("training.train"),
+    shell:
+        "python -m workflow_scripts.training.train --tokens {input.tokens} "
+        "--samples {input.samples} --model {input.model} --trained {output.trained} "
+        "--manifest {output.manifest} --curve {output.curve} --gpus {resources.gpu} "
+        "--threads {threads} --settings {params.settings:q} --log {log}"

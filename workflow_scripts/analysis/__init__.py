@@ -1,0 +1,1 @@
+"""From generations and grades to points, metrics and paired tests."""

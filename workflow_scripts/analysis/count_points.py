@@ -1,0 +1,66 @@
+"""Count every cell of the study: accuracy, intervals, tokens, ends, and what is wrong with it."""
+
+from argparse import Namespace
+
+from workflow_scripts.analysis import loading, quality
+from workflow_scripts.analysis.points import outcomes, points, rate
+from workflow_scripts.analysis.study import study
+from workflow_scripts.analysis.tables import OUTCOMES, POINTS, file_hash, write_table
+from workflow_scripts.common.artifacts import write_json
+from workflow_scripts.common.errors import InputError
+from workflow_scripts.common.job import MANY, log, run
+from workflow_scripts.common.provenance import provenance
+
+
+def work(args: Namespace) -> None:
+    """Read all cells, grade them against the plan of the study, write points and findings."""
+    settings = args.settings
+    tables = loading.benchmarks(args.benchmarks)
+    absent = [b["name"] for b in settings["benchmarks"] if b["name"] not in tables]
+    if absent:
+        raise InputError(f"no benchmark file for {', '.join(absent)} among --benchmarks")
+    plan = study(settings, tables)
+    files = [(path, loading.generation_rows(path)) for path in args.generations]
+    found = quality.empty_files(files)
+    empty = {finding.where for finding in found}
+    rows, more = quality.foreign(loading.generations([p for p, n in files if n]), plan)
+    found += more
+    rows, more = quality.duplicates(rows, "generation")
+    found += more
+    grades, more = quality.duplicates(loading.grades(args.grades), "grade")
+    found += more + quality.unmatched(rows, grades)
+    engines = loading.manifests(args.engines)
+    rates = [rate(model.name, engines.get(model.name, {})) for model in plan.models]
+    found += quality.unmeasured(r.model for r in rates if r.seconds_per_token is None)
+    counted = outcomes(rows, grades)
+    analysis = settings["analysis"]
+    table = points(counted, plan, rates, analysis["slack_tokens"], analysis["confidence"])
+    found += quality.coverage(table, plan, empty)
+    found += quality.lone_models(table, plan) + quality.oddities(table)
+    for finding in found:
+        log.warning("%s %s: %s", finding.kind, finding.where, finding.message)
+    if table.is_empty():
+        raise InputError("no graded generation belongs to the study's cells; see the log")
+    write_table(args.points, table, POINTS)
+    OUTCOMES.write(args.outcomes, counted, provenance(settings))
+    write_json(
+        args.quality,
+        {
+            "expected_cells": plan.expected().height,
+            "counted_cells": table.height,
+            "generations": counted.height,
+            "findings": [finding.row() for finding in found],
+            "sha256": {"points.csv": file_hash(args.points)},
+        },
+    )
+    log.info("%d of %d cells, %d findings", table.height, plan.expected().height, len(found))
+
+
+def main() -> None:
+    """Command line."""
+    many = ("generations", "grades", "engines", "benchmarks")
+    run(work, __doc__, dict.fromkeys(many, MANY), ("points", "outcomes", "quality"))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,136 @@
+"""Control, Budget Error, Max Performance: the headline metrics that are not slopes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import log
+
+import numpy as np
+
+from workflow_scripts.analysis.intervals import Floats
+from workflow_scripts.common.cells import INFINITE
+
+CLASS_CONTROL = 50.0
+BY_DECREE = "50 % by decree: no cap to exceed"
+NO_CAP = "no cap: nothing to exceed"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One cell as the metrics see it. `over` counts generations above budget plus slack."""
+
+    method: str
+    kind: str
+    budget: str
+    questions: int
+    correct: int
+    accuracy: float
+    mean_tokens: float
+    over: int
+
+    @property
+    def capped(self) -> bool:
+        """Whether the run has a finite cap on thinking tokens."""
+        return self.kind in ("truncation", "force") and self.budget != INFINITE
+
+
+@dataclass(frozen=True)
+class Value:
+    """A metric with its footnote; None with the reason when it cannot be computed."""
+
+    value: float | None
+    note: str = ""
+
+
+def control(runs: Sequence[Run]) -> Value:
+    """Percent of generations above their budget plus slack, over capped runs; 0 is perfect."""
+    if all(run.kind.startswith("class-") for run in runs):
+        return Value(CLASS_CONTROL, BY_DECREE)
+    capped = [run for run in runs if run.capped]
+    total = sum(run.questions for run in capped)
+    if not total:
+        return Value(None, NO_CAP)
+    return Value(100 * sum(run.over for run in capped) / total)
+
+
+def control_paper(runs: Sequence[Run], natural_tokens: float | None) -> Value:
+    """Percent of runs whose mean thinking tokens lie within the budget; 100 is perfect.
+
+    A class prompt has no budget: its run counts as controlled when it moved the expected way from
+    the run without a prompt (arXiv 2501.19393, section 4.1). `natural_tokens` is that run's mean.
+    """
+    if all(run.kind.startswith("class-") for run in runs):
+        if natural_tokens is None:
+            return Value(None, "no run without a class prompt to compare with")
+        moved = [
+            run.mean_tokens < natural_tokens
+            if run.kind == "class-short"
+            else run.mean_tokens > natural_tokens
+            for run in runs
+        ]
+        return Value(100 * sum(moved) / len(moved), "share of prompts that moved the expected way")
+    capped = [run for run in runs if run.capped]
+    if not capped:
+        return Value(None, NO_CAP)
+    return Value(100 * sum(run.mean_tokens <= int(run.budget) for run in capped) / len(capped))
+
+
+def budget_error(runs: Sequence[Run], targets: Sequence[int]) -> Value:
+    """Mean over targets t of abs(mean tokens of the run for t - t) / t, in percent.
+
+    A capped method's run for t is its run at budget t (the mean over its runs there when several
+    methods are pooled). Without caps it is the run whose mean is nearest to t in log distance.
+    """
+    if not targets:
+        return Value(None, "no targets configured")
+    if not any(run.kind in ("truncation", "force") for run in runs):
+        errors = [abs(_nearest(runs, t).mean_tokens - t) / t for t in targets]
+        return Value(100 * float(np.mean(errors)), "run nearest to each target: no caps")
+    at_target = {t: [r for r in runs if r.capped and int(r.budget) == t] for t in targets}
+    missing = [str(t) for t, found in at_target.items() if not found]
+    if missing:
+        return Value(None, f"no run at {', '.join(missing)} thinking tokens")
+    per_target = [np.mean([abs(r.mean_tokens - t) / t for r in at_target[t]]) for t in targets]
+    return Value(100 * float(np.mean(per_target)))
+
+
+def _nearest(runs: Sequence[Run], target: int) -> Run:
+    return min(runs, key=lambda run: abs(log(max(run.mean_tokens, 1e-9)) - log(target)))
+
+
+def expected_maximum(accuracy: float, questions: int, cells: int) -> float:
+    """Mean of the best of `cells` independent cells that all have the same true accuracy.
+
+    Exact: E[max] = sum over x >= 1 of P(max >= x) / n, with binomial(n, accuracy) counts. Cells
+    that share a chain are positively related, so this is an upper bound on the bias.
+    """
+    if questions == 0:
+        return float("nan")
+    cdf = np.minimum(1.0, np.cumsum(_binomial(accuracy, questions)))
+    return float((1 - cdf[:-1] ** cells).sum() / questions)
+
+
+def _binomial(p: float, n: int) -> Floats:
+    if p <= 0 or p >= 1:
+        point = np.zeros(n + 1)
+        point[0 if p <= 0 else n] = 1.0
+        return point
+    counts = np.arange(1, n + 1)
+    steps = np.log(n - counts + 1) - np.log(counts) + np.log(p) - np.log1p(-p)
+    return np.exp(np.concatenate([[0.0], np.cumsum(steps)]) + n * np.log1p(-p))
+
+
+def resolvable_questions(questions: int, confidence: float = 0.95) -> float:
+    """Smallest true difference, in questions, that n questions can resolve.
+
+    The difference that leaves no trace at all (no question changes) with probability
+    1 - confidence: n * (1 - (1 - confidence) ** (1 / n)), about 3 (the rule of three).
+    """
+    return questions * (1 - (1 - confidence) ** (1 / questions)) if questions else float("nan")
+
+
+def one_way_flips_needed(confidence: float = 0.95) -> int:
+    """Fewest questions that must all change one way for exact McNemar to reject."""
+    flips = 1
+    while 2 * 0.5**flips >= 1 - confidence:
+        flips += 1
+    return flips

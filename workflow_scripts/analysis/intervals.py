@@ -1,0 +1,101 @@
+"""Intervals and tests: Wilson, paired bootstrap over questions, exact McNemar, sign flips."""
+
+import zlib
+from math import comb
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+
+def wilson(correct: Floats | float, total: Floats | float, confidence: float) -> tuple[Floats, Floats]:
+    """Wilson score interval of a proportion: lower and upper bounds as shares of 1.
+
+    Elementwise over arrays; NaN where `total` is 0. (Wilson, JASA 1927.)
+    """
+    k, n = np.asarray(correct, float), np.asarray(total, float)
+    z = NormalDist().inv_cdf(0.5 + confidence / 2)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        p = k / n
+        centre = (p + z**2 / (2 * n)) / (1 + z**2 / n)
+        half = z / (1 + z**2 / n) * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+    low, high = np.clip(centre - half, 0, 1), np.clip(centre + half, 0, 1)
+    return np.where(k == 0, np.where(n == 0, np.nan, 0.0), low), np.where(k == n, 1.0, high)
+
+
+def mcnemar(gained: int, lost: int) -> float:
+    """Exact two-sided McNemar p value from the two kinds of discordant pairs.
+
+    Twice the smaller binomial(gained + lost, 1/2) tail, at most 1; 1 without discordant pairs.
+    """
+    n = gained + lost
+    tail = sum(comb(n, i) for i in range(min(gained, lost) + 1)) / 2**n
+    return min(1.0, 2 * tail)
+
+
+def generator(seed: int, label: str) -> np.random.Generator:
+    """A random generator that depends on the study's seed and a name, not on the order of calls."""
+    return np.random.default_rng([seed, zlib.crc32(label.encode())])
+
+
+def resample_counts(questions: int, resamples: int, rng: np.random.Generator) -> Floats:
+    """How often each question occurs in each bootstrap resample: shape (resamples, questions)."""
+    share = np.full(questions, 1 / questions)
+    return rng.multinomial(questions, share, size=resamples).astype(float)
+
+
+def resampled_means(counts: Floats, values: Floats) -> Floats:
+    """Means of every column in every resample, skipping NaN: (resamples, columns).
+
+    `counts` is (resamples, questions), `values` (questions, columns). NaN where a resample holds
+    no value of a column.
+    """
+    present = ~np.isnan(values)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return (counts @ np.where(present, values, 0.0)) / (counts @ present.astype(float))
+
+
+def percentile_interval(draws: Floats, confidence: float) -> tuple[Floats, Floats]:
+    """Percentile bootstrap interval of every column of (resamples, columns), NaN draws left out."""
+    tail = (1 - confidence) / 2
+    if np.isnan(draws).any():
+        low, high = np.nanquantile(draws, [tail, 1 - tail], axis=0)
+    else:
+        low, high = np.quantile(draws, [tail, 1 - tail], axis=0)
+    return low, high
+
+
+def sign_flips(questions: int, resamples: int, rng: np.random.Generator) -> Floats:
+    """Random signs +1/-1 for every question: (resamples, questions)."""
+    return rng.integers(0, 2, size=(resamples, questions)) * 2.0 - 1.0
+
+
+def studentised(contributions: Floats) -> Floats:
+    """Sum over questions of each column over the root of its sum of squares; 0 where all are 0."""
+    scale = np.sqrt((contributions**2).sum(axis=0))
+    total = contributions.sum(axis=0)
+    return np.divide(total, scale, out=np.zeros_like(total), where=scale > 0)
+
+
+def flipped_maximum(flips: Floats, contributions: Floats) -> Floats:
+    """Largest absolute studentised sum over columns, under every sign flip: (resamples,).
+
+    Signs do not change the root of the sum of squares, so it is computed once.
+    """
+    scale = np.sqrt((contributions**2).sum(axis=0))
+    kept = contributions[:, scale > 0] / scale[scale > 0]
+    if kept.shape[1] == 0:
+        return np.zeros(len(flips))
+    return np.abs(flips @ kept).max(axis=1)
+
+
+def holm(p_values: Floats) -> Floats:
+    """Holm's step-down adjustment of p values, in the order given."""
+    p = np.asarray(p_values, float)
+    order = np.argsort(p, kind="stable")
+    scaled = p[order] * (len(p) - np.arange(len(p)))
+    adjusted = np.empty(len(p))
+    adjusted[order] = np.minimum(1.0, np.maximum.accumulate(scaled)) if len(p) else scaled
+    return adjusted

@@ -1,0 +1,81 @@
+"""Reading generations and grades of a whole study: only the columns needed, many files at once."""
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from workflow_scripts.analysis.tables import OUTCOMES
+from workflow_scripts.common.artifacts import Table, read_json
+from workflow_scripts.common.errors import InputError
+from workflow_scripts.common.tables.benchmark import BENCHMARK
+from workflow_scripts.common.tables.generation import GENERATION
+from workflow_scripts.common.tables.grade import GRADE
+
+COUNTED = tuple(name for name in OUTCOMES.schema if name in GENERATION.schema)
+
+
+def generation_rows(path: Path) -> int:
+    """Rows of a generation file, from its footer."""
+    try:
+        return pl.scan_parquet(path).select(pl.len()).collect().item()
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist") from None
+    except pl.exceptions.PolarsError as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"{path} is not a parquet file: {reason}") from None
+
+
+def generations(paths: list[Path]) -> pl.DataFrame:
+    """The counted columns of all generations, without ids and texts.
+
+    Raises InputError naming the file and column where one lacks a column or has another type.
+    """
+    return many(GENERATION, paths, COUNTED)
+
+
+def grades(paths: list[Path]) -> pl.DataFrame:
+    """All grades of a study."""
+    return many(GRADE, paths, tuple(GRADE.schema))
+
+
+def many(table: Table, paths: list[Path], columns: tuple[str, ...]) -> pl.DataFrame:
+    """Some columns of many files of one table, row by row in the order given.
+
+    Duplicate keys are not an error here: they are counted as findings by the caller.
+    """
+    types = {name: table.schema[name] for name in columns}
+    for path in paths:
+        _check(table.name, path, types)
+    if not paths:
+        return pl.DataFrame(schema=types)
+    return pl.scan_parquet(paths).select(columns).collect()
+
+
+def _check(name: str, path: Path, types: dict[str, Any]) -> None:
+    if not path.exists():
+        raise InputError(f"{path} does not exist")
+    found = pl.read_parquet_schema(path)
+    wrong = [c for c, kind in types.items() if found.get(c) != kind]
+    if wrong:
+        raise InputError(
+            f"{path}: column {', '.join(wrong)} of table '{name}' is absent or of another type; "
+            "rebuild it with the current code"
+        )
+
+
+def benchmarks(paths: list[Path]) -> dict[str, pl.DataFrame]:
+    """Benchmark tables by dataset name (the file's stem)."""
+    return {path.stem: BENCHMARK.read(path) for path in paths}
+
+
+def manifests(paths: list[Path]) -> dict[str, dict[str, Any]]:
+    """Engine or training manifests by model: the name inside, else the folder's."""
+    found = {}
+    for path in paths:
+        manifest = read_json(path)
+        if not isinstance(manifest, dict):
+            raise InputError(f"{path} holds no JSON object")
+        name = manifest.get("model")
+        found[name if isinstance(name, str) else path.parent.name] = manifest
+    return found

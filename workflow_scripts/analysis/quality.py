@@ -1,0 +1,181 @@
+"""Data-quality findings: what is missing, short, doubled or odd. Nothing is averaged silently."""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from workflow_scripts.analysis.study import CELL_KEY, Study
+
+ERROR, WARNING, NOTE = "error", "warning", "note"
+ANSWER_CUT_LIMIT = 0.05
+QUESTION_KEY = (*CELL_KEY, "question_id", "sample")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that a reader of the numbers has to know.
+
+    kind      short name: "missing-cell", "duplicate-rows", ...
+    severity  "error" (numbers are affected), "warning" (read with care), "note"
+    where     the cell, model or file
+    count     rows or questions concerned
+    message   what was found and how the numbers treat it
+    """
+
+    kind: str
+    severity: str
+    where: str
+    count: int
+    message: str
+
+    def row(self) -> dict[str, Any]:
+        """The finding as a JSON object."""
+        return asdict(self)
+
+
+def path_cell(path: Path) -> tuple[str, str, str, str]:
+    """Cell that a file belongs to by its name: .../model/dataset/method/budget.parquet."""
+    model, dataset, method = path.parts[-4:-1] if len(path.parts) > 3 else ("?", "?", "?")
+    return model, dataset, method, path.stem
+
+
+def empty_files(files: Iterable[tuple[Path, int]]) -> list[Finding]:
+    """Files of generations that hold no row."""
+    return [
+        Finding("empty-cell", ERROR, "/".join(path_cell(path)), 0, "no rows: the cell is left out")
+        for path, rows in files
+        if rows == 0
+    ]
+
+
+def duplicates(frame: pl.DataFrame, what: str) -> tuple[pl.DataFrame, list[Finding]]:
+    """The frame with the first row of every key, and a finding per cell that had repeats.
+
+    Rows are ordered by all their columns first, so the kept row does not depend on file order.
+    """
+    doubled = frame.filter(frame.select(QUESTION_KEY).is_duplicated())
+    if doubled.is_empty():
+        return frame, []
+    per_cell = doubled.group_by(CELL_KEY).agg(
+        rows=pl.len(), keys=pl.struct("question_id", "sample").n_unique()
+    )
+    found = [
+        Finding(
+            f"duplicate-{what}s",
+            ERROR,
+            _cell(row),
+            row["rows"] - row["keys"],
+            f"{row['keys']} questions have more than one {what}; the first by content is counted",
+        )
+        for row in per_cell.sort(CELL_KEY).iter_rows(named=True)
+    ]
+    plain = [name for name, kind in frame.schema.items() if not kind.is_nested()]
+    kept = frame.sort(plain).unique(QUESTION_KEY, keep="first", maintain_order=True)
+    return kept, found
+
+
+def unmatched(generations: pl.DataFrame, grades: pl.DataFrame) -> list[Finding]:
+    """Grades without a generation and generations without a grade, by cell."""
+    orphans = grades.join(generations, on=QUESTION_KEY, how="anti")
+    ungraded = generations.join(grades, on=QUESTION_KEY, how="anti")
+    return [
+        *_per_cell(orphans, "grade-without-generation", "grades of no generation: ignored"),
+        *_per_cell(
+            ungraded,
+            "generation-without-grade",
+            "generations that nobody graded: left out, so the cell is short",
+        ),
+    ]
+
+
+def _per_cell(frame: pl.DataFrame, kind: str, message: str) -> list[Finding]:
+    counts = frame.group_by(CELL_KEY).len().sort(CELL_KEY)
+    return [
+        Finding(kind, ERROR, _cell(row), row["len"], message) for row in counts.iter_rows(named=True)
+    ]
+
+
+def foreign(frame: pl.DataFrame, study: Study) -> tuple[pl.DataFrame, list[Finding]]:
+    """The rows that belong to the study, and findings for cells and questions that do not."""
+    expected = study.expected()
+    strange = frame.join(expected, on=CELL_KEY, how="anti")
+    asked = pl.DataFrame(
+        [(d.name, question) for d in study.datasets for question in d.questions],
+        schema=["dataset", "question_id"],
+        orient="row",
+    )
+    inside = frame.join(expected.select(CELL_KEY), on=CELL_KEY, how="semi")
+    unasked = inside.join(asked, on=["dataset", "question_id"], how="anti")
+    found = _per_cell(strange, "unexpected-cell", "not a cell of this study's config: ignored")
+    found += _per_cell(unasked, "unknown-question", "questions the benchmark does not ask: ignored")
+    return inside.join(asked, on=["dataset", "question_id"], how="semi"), found
+
+
+def coverage(points: pl.DataFrame, study: Study, empty: set[str]) -> list[Finding]:
+    """Cells that are missing, and cells with fewer questions than they should have."""
+    expected = study.expected()
+    missing = expected.join(points, on=CELL_KEY, how="anti", maintain_order="left")
+    short = points.filter(pl.col("questions") < pl.col("expected_questions"))
+    found = [
+        Finding("missing-cell", ERROR, where, 0, "no generations: absent from tables and plots")
+        for where in missing["path"]
+        if where not in empty
+    ]
+    for row in short.iter_rows(named=True):
+        message = (
+            f"{row['questions']} of {row['expected_questions']} questions: "
+            "compared with its siblings on shared questions only"
+        )
+        gap = row["expected_questions"] - row["questions"]
+        found.append(Finding("short-cell", ERROR, row["path"], gap, message))
+    return found
+
+
+def lone_models(points: pl.DataFrame, study: Study) -> list[Finding]:
+    """Trained models whose base is not among the models that have cells."""
+    present = set(points["model"])
+    return [
+        Finding(
+            "no-base",
+            WARNING,
+            model.name,
+            0,
+            f"its base model {model.base or '(none named)'} has no cells here: "
+            "nothing can be said about what training changed",
+        )
+        for model in study.models
+        if model.trained and model.base not in present
+    ]
+
+
+def unmeasured(models: Iterable[str]) -> list[Finding]:
+    """Models whose engine manifest does not say how long decoding took."""
+    message = "no engine seconds or decoded tokens in its manifest: GPU seconds show a dash"
+    return [Finding("no-engine-time", NOTE, model, 0, message) for model in models]
+
+
+def oddities(points: pl.DataFrame) -> list[Finding]:
+    """Cells above their budget, and cells whose answers often hit their own cap."""
+    found = []
+    for row in points.filter(pl.col("over_budget") > 0).iter_rows(named=True):
+        message = "generations with more thinking tokens than budget and slack allow"
+        found.append(Finding("over-budget", ERROR, row["path"], row["over_budget"], message))
+    cut = points.filter(pl.col("answer_cut") > ANSWER_CUT_LIMIT * pl.col("questions"))
+    by_model = cut.group_by("model", "dataset", maintain_order=True).agg(
+        cells=pl.len(), rows=pl.col("answer_cut").sum()
+    )
+    for row in by_model.iter_rows(named=True):
+        message = (
+            f"answers cut at their own cap in more than {ANSWER_CUT_LIMIT:.0%} of the questions of "
+            f"{row['cells']} cells: an answer that never ends cannot be right"
+        )
+        where = f"{row['model']}/{row['dataset']}"
+        found.append(Finding("answers-cut", WARNING, where, row["rows"], message))
+    return found
+
+
+def _cell(row: dict[str, Any]) -> str:
+    return "/".join(str(row[name]) for name in CELL_KEY)

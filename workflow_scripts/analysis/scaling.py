@@ -1,0 +1,117 @@
+"""Slope of accuracy against mean thinking tokens over all pairs of a method's runs."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workflow_scripts.analysis.intervals import Floats
+
+PER_1K = 1000.0
+PERCENT = 100.0
+
+
+@dataclass(frozen=True)
+class Slopes:
+    """Mean slopes over all pairs of runs (percentage points), and their sum.
+
+    per_1k        mean over pairs, per 1,000 thinking tokens (the brief's form)
+    sum_per_1k    the same, not divided by the number of pairs (the brief's formula as displayed)
+    per_doubling  mean over pairs with log2 tokens (the paper's published form)
+    pairs         number of pairs
+    """
+
+    per_1k: float
+    sum_per_1k: float
+    per_doubling: float
+    pairs: int
+
+
+def tie_groups(tokens: Floats, tie: float) -> list[list[int]]:
+    """Runs grouped into points: runs whose mean tokens differ by less than `tie` of the larger.
+
+    Built upwards from the smallest run; every member is compared with the group's smallest, so a
+    group never spans more than `tie`. Returns index lists, ascending in tokens.
+    """
+    groups: list[list[int]] = []
+    for index in np.argsort(tokens, kind="stable"):
+        if groups:
+            smallest = tokens[groups[-1][0]]
+            if tokens[index] - smallest < tie * tokens[index] or tokens[index] == smallest:
+                groups[-1].append(int(index))
+                continue
+        groups.append([int(index)])
+    return groups
+
+
+def averaging(groups: list[list[int]], runs: int) -> Floats:
+    """Matrix (runs, points) whose product with per-run values averages the runs of every point."""
+    matrix = np.zeros((runs, len(groups)))
+    for point, members in enumerate(groups):
+        matrix[members, point] = 1 / len(members)
+    return matrix
+
+
+def _pairs(points: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    return np.triu_indices(points, k=1)
+
+
+def slopes(tokens: Floats, accuracy: Floats, tie: float) -> Slopes | None:
+    """Slopes of one method from its runs' mean tokens and accuracies (shares of 1).
+
+    Runs that tie are one point. None when fewer than two points are left.
+    """
+    merge = averaging(tie_groups(tokens, tie), len(tokens))
+    t, a = tokens @ merge, accuracy @ merge * PERCENT
+    first, second = _pairs(len(t))
+    if len(first) == 0:
+        return None
+    rise = a[second] - a[first]
+    linear = rise / (t[second] - t[first]) * PER_1K
+    with np.errstate(divide="ignore"):
+        doubling = rise / np.log2(t[second] / t[first])
+    return Slopes(
+        float(linear.mean()), float(linear.sum()), float(doubling.mean()), len(first)
+    )
+
+
+def resampled_slopes(
+    tokens: Floats, accuracy: Floats, groups: list[list[int]], tie: float
+) -> tuple[Floats, Floats]:
+    """Both mean slopes in every resample, from (resamples, runs) of mean tokens and accuracies.
+
+    The points are those of the full data; a pair of points that ties within a resample is left
+    out of that resample's mean. NaN where no pair is left. Shapes (resamples,).
+    """
+    merge = averaging(groups, tokens.shape[1])
+    t, a = tokens @ merge, accuracy @ merge * PERCENT
+    first, second = _pairs(t.shape[1])
+    run = t[:, second] - t[:, first]
+    rise = a[:, second] - a[:, first]
+    apart = np.abs(run) >= tie * np.maximum(t[:, second], t[:, first])
+    apart &= (t[:, first] > 0) & (run != 0)
+    counts = apart.sum(axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        linear = np.where(apart, rise / run * PER_1K, 0.0).sum(axis=1) / counts
+        doubling = np.where(apart, rise / np.log2(t[:, second] / t[:, first]), 0.0)
+        return linear, doubling.sum(axis=1) / counts
+
+
+def contributions(tokens: Floats, correct: Floats, groups: list[list[int]]) -> Floats:
+    """Each question's share of the per-1,000-token slope, runs' mean tokens held fixed.
+
+    `tokens` (runs,), `correct` (questions, runs) as shares of 1, NaN where a run lacks the
+    question. Their mean over questions is the slope itself. A missing value contributes nothing.
+    """
+    merge = averaging(groups, len(tokens))
+    t = tokens @ merge
+    first, second = _pairs(len(t))
+    weights = np.zeros(len(t))
+    for i, j in zip(first, second, strict=True):
+        slope = PERCENT * PER_1K / (t[j] - t[i]) / len(first)
+        weights[j] += slope
+        weights[i] -= slope
+    present = ~np.isnan(correct)
+    known = np.where(present, correct, 0.0)
+    mean = known.sum(axis=1, keepdims=True) / np.maximum(present.sum(axis=1, keepdims=True), 1)
+    return np.where(present, correct - mean, 0.0) @ (merge @ weights)

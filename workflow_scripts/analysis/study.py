@@ -1,0 +1,94 @@
+"""The study as analysis sees it: its models, benchmarks and the cells that should exist."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from workflow_scripts.common.cells import Cell, cells
+
+CELL_KEY = ("model", "dataset", "method", "budget")
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model of the study; `base` names the model that it was trained from."""
+
+    name: str
+    title: str
+    trained: bool = False
+    base: str | None = None
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A benchmark of the study with the ids of the questions that are asked, in file order."""
+
+    name: str
+    title: str
+    questions: tuple[str, ...]
+    chance: float
+
+
+@dataclass(frozen=True)
+class Study:
+    """Everything that was asked for, in the order of the config."""
+
+    models: tuple[Model, ...]
+    datasets: tuple[Dataset, ...]
+    cells: tuple[Cell, ...]
+
+    def expected(self) -> pl.DataFrame:
+        """One row per cell that should exist, in the config's order."""
+        rows = [
+            {
+                "model": model.name,
+                "model_title": model.title,
+                "dataset": dataset.name,
+                "dataset_title": dataset.title,
+                "method": cell.method.name,
+                "budget": cell.budget,
+                "family": cell.method.family,
+                "kind": cell.method.kind,
+                "phrase": cell.method.phrase,
+                "n": cell.method.n,
+                "expected_questions": len(dataset.questions),
+                "chance": dataset.chance,
+                "path": f"{model.name}/{dataset.name}/{cell.path}",
+            }
+            for model in self.models
+            for dataset in self.datasets
+            for cell in self.cells
+        ]
+        return pl.DataFrame(rows, infer_schema_length=None)
+
+
+def study(settings: dict[str, Any], benchmarks: dict[str, pl.DataFrame]) -> Study:
+    """The study from a rule's settings and its benchmark tables by dataset name."""
+    models = tuple(
+        Model(m["name"], m.get("title") or m["name"], bool(m.get("trained")), m.get("base"))
+        for m in settings["models"]
+    )
+    datasets = tuple(_dataset(entry, benchmarks[entry["name"]]) for entry in settings["benchmarks"])
+    return Study(models, datasets, tuple(cells(settings["inference"])))
+
+
+def _dataset(entry: dict[str, Any], table: pl.DataFrame) -> Dataset:
+    first = entry.get("first", "all")
+    asked = table.sort("position")
+    if first != "all":
+        asked = asked.filter(pl.col("position") < first)
+    chances = [_chance(row["kind"], row["options"]) for row in asked.iter_rows(named=True)]
+    return Dataset(
+        entry["name"],
+        entry.get("title") or entry["name"],
+        tuple(asked["question_id"]),
+        sum(chances) / len(chances) if chances else 0.0,
+    )
+
+
+def _chance(kind: str, options: list[str] | None) -> float:
+    """Chance of guessing: one of the options, one of 0-999, nothing for free-form answers."""
+    if kind == "choice":
+        return 1 / len(options or "ABCD")
+    return 0.001 if kind == "integer" else 0.0

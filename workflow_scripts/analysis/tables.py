@@ -1,0 +1,161 @@
+"""Columns of the CSV files that analysis writes and reporting reads, and their reader."""
+
+import hashlib
+from pathlib import Path
+
+import polars as pl
+
+from workflow_scripts.common.artifacts import Table, write_csv
+from workflow_scripts.common.errors import InputError
+
+OUTCOMES = Table(
+    name="outcome",
+    schema={
+        "model": pl.String,
+        "dataset": pl.String,
+        "method": pl.String,
+        "budget": pl.String,
+        "question_id": pl.String,
+        "sample": pl.Int64,
+        "verdict": pl.Boolean,
+        "no_answer": pl.Boolean,
+        "flagged": pl.Boolean,  # the verdict needed a lenient convention
+        "thinking_tokens": pl.Int64,
+        "spliced_tokens": pl.Int64,
+        "answer_tokens": pl.Int64,
+        "budget_tokens": pl.Int64,
+        "n_used": pl.Int64,
+        "end": pl.String,
+        "loop": pl.Boolean,
+        "answer_cut": pl.Boolean,
+        "same_as": pl.String,
+    },
+    key=("model", "dataset", "method", "budget", "question_id", "sample"),
+)
+
+POINTS = {
+    "model": pl.String,
+    "model_title": pl.String,
+    "dataset": pl.String,
+    "dataset_title": pl.String,
+    "method": pl.String,
+    "family": pl.String,
+    "kind": pl.String,
+    "phrase": pl.String,
+    "n": pl.Int64,
+    "budget": pl.String,
+    "budget_tokens": pl.Float64,  # mean over questions; varies with the prompt for "infinite"
+    "questions": pl.Int64,
+    "expected_questions": pl.Int64,
+    "correct": pl.Int64,
+    "accuracy": pl.Float64,  # share of 1, as all shares below
+    "ci_low": pl.Float64,
+    "ci_high": pl.Float64,
+    "chance": pl.Float64,  # accuracy of guessing; 0 where nothing can be guessed
+    "no_answer": pl.Int64,
+    "flagged": pl.Int64,
+    "mean_thinking_tokens": pl.Float64,
+    "median_thinking_tokens": pl.Float64,
+    "max_thinking_tokens": pl.Int64,
+    "mean_spliced_tokens": pl.Float64,
+    "mean_answer_tokens": pl.Float64,
+    "mean_total_tokens": pl.Float64,  # thinking and answer, spliced ids included
+    "over_budget": pl.Int64,  # generations above budget_tokens + slack
+    "ended_natural": pl.Int64,
+    "ended_forced": pl.Int64,
+    "ended_context": pl.Int64,
+    "loops": pl.Int64,
+    "answer_cut": pl.Int64,
+    "same_as_share": pl.Float64,  # rows whose ids equal those of an earlier cell
+    "gpu_seconds": pl.Float64,  # what this cell alone costs at the measured rate; null: unmeasured
+    "path": pl.String,
+}
+
+METRICS = {
+    "model": pl.String,
+    "dataset": pl.String,
+    "level": pl.String,  # "method", or "family" for several methods pooled
+    "method": pl.String,  # method or family name
+    "family": pl.String,
+    "kind": pl.String,
+    "runs": pl.Int64,
+    "merged_runs": pl.Int64,  # runs that were merged into another for slopes (ties)
+    "questions": pl.Int64,
+    "control_percent": pl.Float64,  # brief: share of generations over budget; 0 is perfect
+    "control_note": pl.String,
+    "control_paper_percent": pl.Float64,  # paper: share of runs within budget; 100 is perfect
+    "control_paper_note": pl.String,
+    "budget_error_percent": pl.Float64,
+    "budget_error_note": pl.String,
+    "scaling_per_1k": pl.Float64,  # percentage points per 1,000 thinking tokens
+    "scaling_per_1k_low": pl.Float64,
+    "scaling_per_1k_high": pl.Float64,
+    "scaling_sum_per_1k": pl.Float64,  # the brief's formula as displayed: no division by pairs
+    "scaling_per_doubling": pl.Float64,  # paper: percentage points per doubling
+    "scaling_per_doubling_low": pl.Float64,
+    "scaling_per_doubling_high": pl.Float64,
+    "scaling_note": pl.String,
+    "p_adjusted": pl.Float64,  # sign-flip test, adjusted over all slopes of the study
+    "verdict": pl.String,  # "rises", "falls", "unresolved", "undefined"
+    "max_accuracy": pl.Float64,
+    "max_correct": pl.Int64,
+    "max_questions": pl.Int64,
+    "max_method": pl.String,
+    "max_budget": pl.String,
+    "max_expected_no_effect": pl.Float64,
+    "max_note": pl.String,
+}
+
+PAIRS = {
+    "comparison": pl.String,  # one of pairs.COMPARISONS
+    "dataset": pl.String,
+    "model_a": pl.String,
+    "method_a": pl.String,
+    "budget_a": pl.String,
+    "model_b": pl.String,
+    "method_b": pl.String,
+    "budget_b": pl.String,
+    "questions": pl.Int64,  # questions that both cells have
+    "accuracy_a": pl.Float64,
+    "accuracy_b": pl.Float64,
+    "difference": pl.Float64,  # b - a, percentage points
+    "difference_low": pl.Float64,
+    "difference_high": pl.Float64,
+    "gained": pl.Int64,  # wrong in a, right in b
+    "lost": pl.Int64,
+    "identical_share": pl.Float64,  # questions whose two generations share every id
+    "p_value": pl.Float64,  # exact McNemar
+    "p_adjusted": pl.Float64,
+    "verdict": pl.String,  # "better", "worse", "unresolved", "identical"
+}
+
+
+def write_table(path: Path, frame: pl.DataFrame, schema: dict[str, type[pl.DataType]]) -> None:
+    """Write a CSV in the schema's column order, floats rounded to 10 significant digits.
+
+    The rounding makes the file independent of the order in which threads add numbers.
+    """
+    floats = [name for name, kind in schema.items() if kind == pl.Float64]
+    frame = frame.select([pl.col(name).cast(kind) for name, kind in schema.items()])
+    write_csv(path, frame.with_columns(pl.col(floats).round_sig_figs(10)))
+
+
+def read_table(path: Path, schema: dict[str, type[pl.DataType]]) -> pl.DataFrame:
+    """Read a CSV written by `write_table`. InputError names the file and what is wrong with it."""
+    if not path.exists():
+        raise InputError(f"{path} does not exist")
+    try:
+        frame = pl.read_csv(path, schema_overrides=schema)
+    except pl.exceptions.PolarsError as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"{path} cannot be read: {reason}; rebuild it") from None
+    missing = [name for name in schema if name not in frame.columns]
+    if missing:
+        raise InputError(f"{path}: no column {', '.join(missing)}; rebuild it")
+    text = [name for name, kind in schema.items() if kind == pl.String]
+    return frame.select(list(schema)).with_columns(pl.col(text).fill_null(""))
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hex."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()

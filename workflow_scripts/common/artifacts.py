@@ -1,0 +1,107 @@
+"""Reading and writing files that cross a rule boundary: typed, checked, and never half-written."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from workflow_scripts.common.errors import InputError
+
+
+@contextmanager
+def atomic(path: Path) -> Iterator[Path]:
+    """A temporary name beside `path`, renamed to it only if the block succeeds."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        yield part
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class Table:
+    """An artifact's name, its columns with types, and the columns that identify a row."""
+
+    name: str
+    schema: dict[str, Any]
+    key: tuple[str, ...]
+
+    def frame(self, rows: list[dict[str, Any]]) -> pl.DataFrame:
+        """Rows as a data frame of this table's types; missing optional values become null."""
+        return pl.DataFrame(rows, schema=self.schema, orient="row")
+
+    def check(self, frame: pl.DataFrame, where: str) -> pl.DataFrame:
+        """The frame with exactly this table's columns in order.
+
+        Raises InputError naming `where` and the column when a column is missing, has another
+        type, or a key occurs twice.
+        """
+        missing = [name for name in self.schema if name not in frame.columns]
+        if missing:
+            raise InputError(
+                f"{where}: no column {', '.join(missing)} in table '{self.name}' "
+                f"(found: {', '.join(frame.columns)}); rebuild it with the current code"
+            )
+        frame = frame.select(list(self.schema))
+        for name, dtype in self.schema.items():
+            if frame.schema[name] != dtype:
+                raise InputError(
+                    f"{where}: column '{name}' of table '{self.name}' is {frame.schema[name]}, "
+                    f"expected {dtype}"
+                )
+        twice = frame.select(self.key).filter(frame.select(self.key).is_duplicated())
+        if twice.height:
+            raise InputError(f"{where}: duplicate {'/'.join(self.key)}: {twice.row(0)}")
+        return frame
+
+    def read(self, path: Path) -> pl.DataFrame:
+        """Read and check a parquet file of this table."""
+        if not path.exists():
+            raise InputError(f"{path} does not exist")
+        return self.check(pl.read_parquet(path), str(path))
+
+    def write(self, path: Path, frame: pl.DataFrame, facts: dict[str, str]) -> None:
+        """Check and write a parquet file, with provenance in its metadata."""
+        checked = self.check(frame, f"writing {path}")
+        with atomic(path) as part:
+            checked.write_parquet(part, compression="zstd", metadata={**facts, "table": self.name})
+
+
+def read_facts(path: Path) -> dict[str, str]:
+    """Provenance metadata of a parquet file written by `Table.write`."""
+    return pl.read_parquet_metadata(path)
+
+
+def read_json(path: Path) -> Any:
+    """Parse a JSON file; InputError names the file when it is absent or broken."""
+    try:
+        return json.loads(path.read_text())
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist") from None
+    except json.JSONDecodeError as error:
+        raise InputError(f"{path} is not valid JSON: {error}") from None
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write indented JSON atomically."""
+    with atomic(path) as part:
+        part.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file atomically."""
+    with atomic(path) as part:
+        part.write_text(text)
+
+
+def write_csv(path: Path, frame: pl.DataFrame) -> None:
+    """Write a CSV file atomically; floats with up to 10 significant digits."""
+    with atomic(path) as part:
+        frame.write_csv(part)

@@ -1,0 +1,104 @@
+"""The cells of a study: every (method, budget) that a model is run at, from the config's lists."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from workflow_scripts.common.errors import ConfigError
+
+INFINITE = "infinite"
+UNCAPPED = ("natural", "class-short", "class-long")
+
+
+@dataclass(frozen=True)
+class Method:
+    """One method with its parameters, e.g. forcing with the phrase "Wait" twice.
+
+    name      directory name: "truncation", "force-wait-2", "class-short", ...
+    family    methods that one row of the metrics table speaks about: "force-wait", ...
+    kind      "natural", "truncation", "force", "class-short", "class-long"
+    phrase    continuation spliced in by "force"; "" elsewhere
+    n         number of continuations asked for; 0 elsewhere
+    budgets   budgets as written in file names, smallest first
+    """
+
+    name: str
+    family: str
+    kind: str
+    phrase: str = ""
+    n: int = 0
+    budgets: tuple[str, ...] = (INFINITE,)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A method at one budget."""
+
+    method: Method
+    budget: str
+
+    @property
+    def path(self) -> str:
+        """`method/budget`, as in file names."""
+        return f"{self.method.name}/{self.budget}"
+
+
+def slug(phrase: str) -> str:
+    """File-name form of a continuation phrase: "Let me check" -> "let-me-check", "" -> "empty"."""
+    return re.sub(r"[^a-z0-9]+", "-", phrase.lower()).strip("-") or "empty"
+
+
+def budget_names(budgets: Iterable[Any]) -> tuple[str, ...]:
+    """Budgets as strings, ascending, `infinite` last. ConfigError on anything but n >= 1."""
+    numbers = []
+    infinite = False
+    for budget in budgets:
+        if budget == INFINITE:
+            infinite = True
+        elif isinstance(budget, int) and not isinstance(budget, bool) and budget > 0:
+            numbers.append(budget)
+        else:
+            raise ConfigError(f"budget {budget!r}: use a whole number above 0 or '{INFINITE}'")
+    if len(set(numbers)) != len(numbers):
+        raise ConfigError(f"budgets {numbers}: a budget is listed twice")
+    return (*map(str, sorted(numbers)), *((INFINITE,) if infinite else ()))
+
+
+def methods(inference: dict[str, Any]) -> list[Method]:
+    """Methods of the config's `inference` section, in the order written, `n` ascending."""
+    budgets = budget_names(inference["budgets"])
+    found: list[Method] = []
+    for entry in inference["methods"]:
+        kind = entry["method"]
+        if kind in UNCAPPED:
+            family = "class-conditional" if kind.startswith("class-") else kind
+            found.append(Method(kind, family, kind))
+        elif kind == "truncation":
+            found.append(Method(kind, kind, kind, budgets=_own_budgets(entry, budgets)))
+        elif kind == "force":
+            found += _force(entry, _own_budgets(entry, budgets))
+        else:
+            raise ConfigError(f"inference.methods: unknown method {kind!r}")
+    names = [method.name for method in found]
+    twice = {name for name in names if names.count(name) > 1}
+    if twice:
+        raise ConfigError(f"inference.methods: {', '.join(sorted(twice))} occurs twice")
+    return found
+
+
+def _own_budgets(entry: dict[str, Any], default: tuple[str, ...]) -> tuple[str, ...]:
+    return budget_names(entry["budgets"]) if "budgets" in entry else default
+
+
+def _force(entry: dict[str, Any], budgets: tuple[str, ...]) -> list[Method]:
+    phrase = entry["phrase"]
+    family = f"force-{slug(phrase)}"
+    return [
+        Method(f"{family}-{n}", family, "force", phrase, n, budgets) for n in sorted(entry["n"])
+    ]
+
+
+def cells(inference: dict[str, Any]) -> list[Cell]:
+    """All cells that a model is run at, method by method."""
+    return [Cell(method, budget) for method in methods(inference) for budget in method.budgets]

@@ -1,0 +1,72 @@
+"""Identity of the code behind a rule: a hash over a script and everything it imports from here.
+
+Snakemake does not see imported modules; rules carry this hash in `params`, so that an edit to a
+library module reruns exactly the rules whose scripts import it.
+"""
+
+import ast
+import hashlib
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = "workflow_scripts"
+
+
+@cache
+def code_id(module: str) -> str:
+    """First 12 hex digits of the SHA-256 over the import closure of `workflow_scripts.<module>`."""
+    total = hashlib.sha256()
+    for path in closure(f"{PACKAGE}.{module}"):
+        total.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes() + b"\0")
+    return total.hexdigest()[:12]
+
+
+def closure(module: str) -> list[Path]:
+    """Files of this package that importing `module` loads, sorted.
+
+    Raises ValueError for a relative import or an unknown module, which would escape the hash.
+    """
+    start = _file(module)
+    if start is None:
+        raise ValueError(f"no module {module} under {ROOT}")
+    todo, seen = [module], set()
+    while todo:
+        name = todo.pop()
+        path = _file(name)
+        if path is None or path in seen:
+            continue
+        seen.add(path)
+        todo.extend(name.rsplit(".", i)[0] for i in range(1, name.count(".") + 1))
+        todo.extend(_imports(path))
+    data = {extra for path in seen for extra in _data_files(path)}
+    return sorted(seen | data)
+
+
+def _file(module: str) -> Path | None:
+    base = ROOT.joinpath(*module.split("."))
+    for path in (base.with_suffix(".py"), base / "__init__.py"):
+        if path.is_file():
+            return path
+    return None
+
+
+def _imports(path: Path) -> list[str]:
+    names: list[str] = []
+    for node in ast.walk(ast.parse(path.read_bytes(), str(path))):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            if node.level:
+                raise ValueError(f"{path}:{node.lineno}: relative import; use {PACKAGE}....")
+            names.append(node.module or "")
+            names += [f"{node.module}.{alias.name}" for alias in node.names]
+    return [name for name in names if name.split(".")[0] == PACKAGE]
+
+
+def _data_files(path: Path) -> list[Path]:
+    """Files named by a module-level `CODE_DATA = (...)`: templates and word lists beside the code."""
+    for node in ast.parse(path.read_bytes()).body:
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "CODE_DATA":
+            return [path.parent / name for name in ast.literal_eval(node.value)]
+    return []

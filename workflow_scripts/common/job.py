@@ -1,0 +1,90 @@
+"""Frame of every entry script: arguments, log file, terminal, and errors that read well."""
+
+import argparse
+import json
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from workflow_scripts.common.errors import UserError
+
+log = logging.getLogger("s1flow")
+
+ONE, MANY = "one", "many"
+
+
+def arguments(doc: str | None, inputs: dict[str, str], outputs: Sequence[str]) -> argparse.Namespace:
+    """Command line of an entry script.
+
+    Every input and output is an option of the same name (`--pool FILE`); inputs marked MANY take a
+    list. `--settings` is the slice of the config that the rule uses, as JSON, parsed into a dict.
+    `--threads` and `--gpus` are what the scheduler granted; they never change results.
+    """
+    parser = argparse.ArgumentParser(
+        description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    for name, kind in inputs.items():
+        option = "--" + name.replace("_", "-")
+        if kind == MANY:
+            parser.add_argument(option, type=Path, nargs="*", required=True, metavar="FILE")
+        else:
+            parser.add_argument(option, type=Path, required=True, metavar="FILE")
+    for name in outputs:
+        option = "--" + name.replace("_", "-")
+        parser.add_argument(option, type=Path, required=True, metavar="FILE")
+    parser.add_argument("--settings", type=json.loads, default={}, metavar="JSON")
+    parser.add_argument("--threads", type=int, default=1, metavar="N", help="CPU threads to use")
+    parser.add_argument("--gpus", type=int, default=0, metavar="N", help="GPUs that were granted")
+    parser.add_argument("--log", type=Path, metavar="FILE", help="write messages here, not to stderr")
+    return parser.parse_args()
+
+
+def run(
+    work: Callable[[argparse.Namespace], None],
+    doc: str | None,
+    inputs: dict[str, str],
+    outputs: Sequence[str],
+) -> None:
+    """Parse the command line and call `work(args)`; exit 1 with one clear message on failure."""
+    args = arguments(doc, inputs, outputs)
+    for name in outputs:
+        getattr(args, name).parent.mkdir(parents=True, exist_ok=True)
+    terminal = _redirect(args.log)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
+    try:
+        work(args)
+    except UserError as error:
+        log.error("error: %s", error)
+        _tell(terminal, f"error: {error}", args.log)
+        sys.exit(1)
+    except Exception as error:
+        traceback.print_exc()
+        _tell(terminal, f"unexpected {type(error).__name__}: {error}", args.log)
+        sys.exit(1)
+
+
+def _redirect(path: Path | None) -> int | None:
+    """Send this process's (and its children's) output to the log; return the old stderr."""
+    if path is None:
+        return None
+    path.parent.mkdir(parents=True, exist_ok=True)
+    terminal = os.dup(2)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    target = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    os.dup2(target, 1)
+    os.dup2(target, 2)
+    os.close(target)
+    os.environ["S1FLOW_TERMINAL_FD"] = str(terminal)
+    os.set_inheritable(terminal, False)
+    return terminal
+
+
+def _tell(terminal: int | None, message: str, path: Path | None) -> None:
+    if terminal is None:
+        return  # the message went to stderr already
+    where = f"\n  full log: {path}" if path else ""
+    os.write(terminal, f"\n{message}{where}\n".encode())

@@ -1,0 +1,1 @@
+"""One module per artifact that crosses a file boundary: its columns, types and row class."""

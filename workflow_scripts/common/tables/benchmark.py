@@ -1,0 +1,40 @@
+"""A benchmark's questions in one form, whatever their source looked like."""
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from workflow_scripts.common.artifacts import Table
+
+KINDS = ("math", "integer", "choice")
+
+BENCHMARK = Table(
+    name="benchmark",
+    schema={
+        "dataset": pl.String,
+        "question_id": pl.String,  # stable id from the source, else a hash of the question
+        "position": pl.Int64,  # row in the source file, from 0; "first n" means position < n
+        "question": pl.String,  # bare question: what decontamination compares
+        "prompt": pl.String,  # what the model is shown; choices included
+        "gold": pl.String,
+        "kind": pl.String,  # one of KINDS: how answers are compared
+        "options": pl.List(pl.String),  # option texts A, B, ... for kind "choice"; else null
+        "category": pl.String,  # subject or level; null where the source has none
+    },
+    key=("dataset", "question_id"),
+)
+
+
+@dataclass(frozen=True)
+class Question:
+    """One benchmark question."""
+
+    dataset: str
+    question_id: str
+    position: int
+    question: str
+    prompt: str
+    gold: str
+    kind: str
+    options: list[str] | None = None
+    category: str | None = None

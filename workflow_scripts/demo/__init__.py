@@ -1,0 +1,1 @@
+"""The demo world: generated questions, pool and benchmarks, and a small base model."""

@@ -1,0 +1,1 @@
+"""From a model and questions to generations: chains, budgets, engines."""

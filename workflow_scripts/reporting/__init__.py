@@ -1,0 +1,1 @@
+"""From tables to plots, the report and the sample viewer."""

@@ -1,0 +1,101 @@
+"""Set up the environment inside the checkout, then run the demo or the tests.
+
+    python3 -m workflow_scripts.setup demo           # the demo study, to its report
+    python3 -m workflow_scripts.setup test           # the tests
+    python3 -m workflow_scripts.setup install --gpu  # only the environment, for a machine with a GPU
+
+Uses nothing but the standard library. Everything goes into `.venv/` of the checkout; a second call
+finds it and goes on at once. Words after `demo` or `test` are passed to snakemake or pytest.
+"""
+
+import argparse
+import hashlib
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+VENV = ROOT / ".venv"
+SUPPORTED = ((3, 11), (3, 12))  # latex2sympy2 1.9.1 does not import on Python 3.13
+
+
+def main() -> None:
+    """Parse the command line and do what it says."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("action", choices=("install", "demo", "test"))
+    parser.add_argument("--gpu", action="store_true", help="install the GPU packages (envs/lock/cuda.txt)")
+    args, rest = parser.parse_known_args()
+    check_python()
+    install(ROOT / "envs/lock" / ("cuda.txt" if args.gpu else "cpu.txt"))
+    if args.action == "demo":
+        say("running the demo study; the report will be results/demo/report/report.md")
+        run("snakemake", "report", "--workflow-profile", "profiles/demo", *rest)
+        say("done: open results/demo/report/report.html and results/demo/report/samples.html")
+    elif args.action == "test":
+        say("running the tests")
+        run("python", "-m", "pytest", *rest)
+
+
+def check_python() -> None:
+    """Stop with one line if this Python cannot hold the environment."""
+    if sys.version_info[:2] not in SUPPORTED:
+        versions = " or ".join(f"{major}.{minor}" for major, minor in SUPPORTED)
+        sys.exit(
+            f"s1flow needs Python {versions} (this is {sys.version.split()[0]}): call this with, "
+            f"for example, python3.11 -m workflow_scripts.setup"
+        )
+
+
+def install(lock: Path) -> None:
+    """Make `.venv` hold exactly the packages of `lock`; do nothing if it already does."""
+    stamp = VENV / "lock.sha256"
+    wanted = hashlib.sha256(lock.read_bytes()).hexdigest()
+    if stamp.exists() and stamp.read_text() == wanted:
+        return
+    start = time.monotonic()
+    if not (VENV / "bin/python").exists():
+        say(f"creating {VENV.relative_to(ROOT)}/")
+        subprocess.run([sys.executable, "-m", "venv", str(VENV)], check=True)
+    say(f"installing the packages of {lock.relative_to(ROOT)} (some minutes the first time)")
+    pip("pip", "setuptools", "wheel", "--upgrade")
+    # torch comes with its own requirements: which they are depends on the build that pip finds.
+    pip(torch_pin(lock))
+    pip("--no-deps", "--requirement", str(lock))
+    stamp.write_text(wanted)
+    say(f"environment ready after {time.monotonic() - start:.0f} s")
+
+
+def torch_pin(lock: Path) -> str:
+    """The lock's requirement of torch, such as `torch==2.13.0`."""
+    found = re.search(r"^torch==\S+", lock.read_text(), re.MULTILINE)
+    if not found:
+        sys.exit(f"{lock} pins no torch")
+    return found.group()
+
+
+def pip(*words: str) -> None:
+    """Install into `.venv`."""
+    run("python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *words)
+
+
+def run(program: str, *words: str) -> None:
+    """Run a program of `.venv` in the checkout; on failure stop with its exit status."""
+    path = os.pathsep.join([str(VENV / "bin"), os.environ.get("PATH", "")])
+    environment = {**os.environ, "PATH": path, "VIRTUAL_ENV": str(VENV)}
+    done = subprocess.run([str(VENV / "bin" / program), *words], cwd=ROOT, env=environment)
+    if done.returncode:
+        sys.exit(done.returncode)
+
+
+def say(message: str) -> None:
+    """Tell the user what happens next."""
+    print(f"[setup] {message}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

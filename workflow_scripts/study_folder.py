@@ -1,0 +1,30 @@
+"""A results folder belongs to one study: results of different studies are never mixed."""
+
+import json
+from pathlib import Path
+
+from workflow_scripts.common.errors import ConfigError
+from workflow_scripts.study import Study
+
+MARK = "study.json"
+
+
+def refuse_other_study(study: Study) -> None:
+    """Raise ConfigError if the results folder was made by a study of another name."""
+    mark = Path(study.results) / MARK
+    if not mark.exists():
+        return
+    owner = json.loads(mark.read_text()).get("study")
+    if owner != study.config["study"]:
+        raise ConfigError(
+            f"{study.results}/ holds the results of study '{owner}', but this config describes "
+            f"'{study.config['study']}'. Choose another folder (`results:` in the config), move "
+            f"{study.results}/ away, or, if the study was only renamed, edit {mark}."
+        )
+
+
+def claim_results(study: Study) -> None:
+    """Write the study's name into its results folder."""
+    mark = Path(study.results) / MARK
+    mark.parent.mkdir(parents=True, exist_ok=True)
+    mark.write_text(json.dumps({"study": study.config["study"]}) + "\n")
