@@ -14,7 +14,7 @@ rule generate:
     benchmark:
         "<results>/runtimes/generate/{model}.tsv"
     conda:
-        "../envs/inference.yaml"
+        STUDY.environment("inference")
     threads: STUDY.threads("inference")
     resources:
         gpu=config["inference"]["gpus"],
@@ -44,7 +44,7 @@ rule cut:
     benchmark:
         "<results>/runtimes/cut/{model}/{dataset}.tsv"
     conda:
-        "../envs/inference.yaml"
+        STUDY.environment("inference")
     resources:
         mem_mb=8000,
         runtime=30,

@@ -13,7 +13,7 @@ rule resolve_model:
         model="|".join(STUDY.pretrained),
     retries: 1
     conda:
-        "../envs/training.yaml"
+        STUDY.environment("training")
     resources:
         mem_mb=4000,
         runtime=120,
@@ -39,7 +39,7 @@ rule tokenize:
     benchmark:
         "<results>/runtimes/tokenize/{model}.tsv"
     conda:
-        "../envs/training.yaml"
+        STUDY.environment("training")
     resources:
         mem_mb=4000,
         runtime=30,
@@ -69,7 +69,7 @@ rule train:
     wildcard_constraints:
         model="|".join(STUDY.trained) or "$^",
     conda:
-        "../envs/training.yaml"
+        STUDY.environment("training")
     threads: STUDY.threads("training")
     resources:
         gpu=config["training"]["gpus"],

@@ -72,6 +72,12 @@ class Study:
         """Benchmarks that only decontamination uses."""
         return [entry["name"] for entry in self.config["curation"]["decontamination"]["extra"]]
 
+    def environment(self, section: str) -> str:
+        """Conda environment of `training` or `inference`, as seen from rules/."""
+        section_config = self.config[section]
+        on_cpu = section_config["gpus"] == 0
+        return f"../envs/{section}-cpu.yaml" if on_cpu else f"../envs/{section}.yaml"
+
     def threads(self, section: str) -> int:
         """CPU threads of a section's heavy rule."""
         return int(self.config[section]["threads"])

@@ -8,7 +8,16 @@ from workflow_scripts.common.artifacts import Table
 
 ENDS = ("natural", "forced", "context")
 
-SPAN = pl.Struct({"author": pl.String, "start": pl.Int64, "stop": pl.Int64})
+# text_start and text_stop: the span's place in `thinking_text`, in characters (code points).
+SPAN = pl.Struct(
+    {
+        "author": pl.String,
+        "start": pl.Int64,
+        "stop": pl.Int64,
+        "text_start": pl.Int64,
+        "text_stop": pl.Int64,
+    }
+)
 
 GENERATION = Table(
     name="generation",
@@ -44,8 +53,10 @@ GENERATION = Table(
 
 @dataclass(frozen=True)
 class Span:
-    """Who wrote thinking ids [start, stop)."""
+    """Who wrote thinking ids [start, stop), which are characters [text_start, text_stop)."""
 
     author: str
     start: int
     stop: int
+    text_start: int | None = None
+    text_stop: int | None = None

@@ -1,0 +1,289 @@
+"""A made-up study with a known effect: generations, grades, manifests, curation and training."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from workflow_scripts.common.artifacts import write_csv, write_json
+from workflow_scripts.common.cells import INFINITE, Cell, cells
+from workflow_scripts.common.tables.benchmark import BENCHMARK
+from workflow_scripts.common.tables.generation import GENERATION
+from workflow_scripts.common.tables.grade import GRADE
+
+METHODS = [
+    {"method": "natural"},
+    {"method": "truncation"},
+    {"method": "force", "phrase": "Wait", "n": [1, 2, 4]},
+    {"method": "force", "phrase": "Hmm", "n": [1, 2, 4]},
+    {"method": "class-short"},
+    {"method": "class-long"},
+]
+FORMATS = {"algebra": "math", "modular": "integer", "riddles": "choice"}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Size and truth of a made-up study.
+
+    effect    0: accuracy does not depend on thinking; 1: a question is solved once enough tokens
+              were thought (at most `ceiling` of the questions can be solved)
+    """
+
+    seed: int = 42
+    questions: int = 100
+    budgets: tuple[Any, ...] = (8, 16, 32, 64, 128, INFINITE)
+    methods: list[dict[str, Any]] = field(default_factory=lambda: METHODS)
+    datasets: tuple[str, ...] = ("algebra", "modular", "riddles")
+    models: tuple[str, ...] = ("base", "s1k")
+    effect: float = 1.0
+    ceiling: float = 0.9
+    natural_mean: float = 40.0
+    infinite: int = 400
+    training_gain: float = 1.0  # the base model solves questions less often by this share
+    phrases: int = 4  # longest n
+
+    def settings(self) -> dict[str, Any]:
+        """Settings of the analysis rules."""
+        numbers = [budget for budget in self.budgets if budget != INFINITE]
+        return {
+            "analysis": {
+                "confidence": 0.95,
+                "bootstrap": 2000,
+                "slack_tokens": 10,
+                "budget_error_targets": numbers,
+                "tie": 0.01,
+            },
+            "inference": {"budgets": list(self.budgets), "methods": self.methods},
+            "models": [
+                {
+                    "name": name,
+                    "title": f"Model {name}",
+                    "trained": i > 0,
+                    "base": self.models[0] if i else None,
+                }
+                for i, name in enumerate(self.models)
+            ],
+            "benchmarks": [
+                {"name": d, "title": d.title(), "format": FORMATS.get(d, "math"), "first": "all"}
+                for d in self.datasets
+            ],
+            "seed": self.seed,
+        }
+
+
+@dataclass(frozen=True)
+class Chain:
+    """Thinking of one question: where the model stopped by itself, once per continuation."""
+
+    stops: list[int]
+    needed: float
+    guess: float
+
+
+def benchmark(plan: Plan, dataset: str) -> pl.DataFrame:
+    """Questions q000, q001, ... of one dataset."""
+    kind = FORMATS.get(dataset, "math")
+    options = ["one", "two", "three", "four"] if kind == "choice" else None
+    return BENCHMARK.frame(
+        [
+            {
+                "dataset": dataset,
+                "question_id": f"q{i:03d}",
+                "position": i,
+                "question": f"What is {i} + {i}?",
+                "prompt": f"What is {i} + {i}?",
+                "gold": "A" if options else str(2 * i),
+                "kind": kind,
+                "options": options,
+                "category": None,
+            }
+            for i in range(plan.questions)
+        ]
+    )
+
+
+def chains(plan: Plan, model: str, dataset: str, prompt: str) -> list[Chain]:
+    """One chain per question; `prompt` is "", "class-short" or "class-long"."""
+    rng = np.random.default_rng([plan.seed, *f"{dataset}".encode()])
+    needed = rng.lognormal(np.log(plan.natural_mean), 0.8, plan.questions)
+    solvable = rng.random(plan.questions) < plan.ceiling
+    weaker = rng.random(plan.questions)
+    own = np.random.default_rng([plan.seed, *f"{model}{dataset}{prompt}".encode()])
+    factor = {"class-short": 0.6, "class-long": 1.5}.get(prompt, 1.0)
+    lengths = own.lognormal(np.log(plan.natural_mean * factor), 0.5, (plan.questions, 5))
+    lengths[:, 1:] *= 0.4
+    stops = np.maximum(2, lengths.round()).astype(int).cumsum(axis=1)
+    known = solvable & ((model != plan.models[0]) | (weaker < plan.training_gain))
+    guess = own.random(plan.questions)
+    return [
+        Chain(list(map(int, stops[i])), needed[i] if known[i] else np.inf, guess[i])
+        for i in range(plan.questions)
+    ]
+
+
+def cut(chain: Chain, cell: Cell, infinite: int) -> tuple[int, str, list[int]]:
+    """Thinking tokens, end and splice positions of one cell of a chain."""
+    cap = infinite if cell.budget == INFINITE else int(cell.budget)
+    stop = chain.stops[cell.method.n]
+    tokens = min(stop, cap)
+    end = "natural" if stop <= cap else "context" if cell.budget == INFINITE else "forced"
+    return tokens, end, [s for s in chain.stops[: cell.method.n] if s < tokens]
+
+
+def generate(plan: Plan, model: str, dataset: str) -> dict[str, tuple[list[dict], list[dict]]]:
+    """Rows of generations and grades by cell path."""
+    by_prompt = {p: chains(plan, model, dataset, p) for p in ("", "class-short", "class-long")}
+    flips = np.random.default_rng([plan.seed, *f"flip{model}{dataset}".encode()])
+    table: dict[str, tuple[list[dict], list[dict]]] = {}
+    seen: dict[tuple, tuple[str, bool]] = {}
+    for cell in cells({"budgets": list(plan.budgets), "methods": plan.methods}):
+        prompt = cell.method.kind if cell.method.kind.startswith("class") else ""
+        rows, grades = [], []
+        for i, chain in enumerate(by_prompt[prompt]):
+            tokens, end, splices = cut(chain, cell, plan.infinite)
+            identity = (prompt, i, tokens, end, tuple(splices))
+            correct = bool(tokens >= chain.needed)
+            if flips.random() >= plan.effect:
+                correct = bool(flips.random() < 0.5 * chain.guess + 0.1)
+            same, correct = seen.get(identity, (None, correct))
+            seen.setdefault(identity, (cell.path, correct))
+            key = {
+                "model": model,
+                "dataset": dataset,
+                "method": cell.method.name,
+                "budget": cell.budget,
+                "question_id": f"q{i:03d}",
+                "sample": 0,
+            }
+            rows.append(key | _generation(cell, tokens, end, splices, same, plan, i, correct))
+            grades.append(key | _grade(correct, end, i))
+        table[cell.path] = rows, grades
+    return table
+
+
+def _generation(
+    cell: Cell, tokens: int, end: str, splices: list[int], same: str | None, plan: Plan, i: int,
+    correct: bool,
+) -> dict[str, Any]:
+    spans, at = [], 0
+    for position in splices:
+        spans += [{"author": "model", "start": at, "stop": position}]
+        spans += [{"author": "spliced", "start": position, "stop": position + 1}]
+        at = position + 1
+    spans += [{"author": "model", "start": at, "stop": tokens}] if at < tokens else []
+    words = [cell.method.phrase if j in splices else f"w{j % 97}" for j in range(min(tokens, 4000))]
+    return {
+        "budget_tokens": plan.infinite if cell.budget == INFINITE else int(cell.budget),
+        "prompt_tokens": 30,
+        "thinking_ids": [j % 97 for j in range(tokens)],
+        "spans": spans,
+        "thinking_tokens": tokens,
+        "spliced_tokens": len(splices),
+        "n": cell.method.n,
+        "n_used": len(splices),
+        "end": end,
+        "loop": tokens > 6 * plan.natural_mean,
+        "delimiter_ids": [1, 2],
+        "answer_ids": [3] * 5,
+        "answer_tokens": 5,
+        "answer_cut": False,
+        "thinking_text": " ".join(words),
+        "answer_text": f"Final Answer: \\boxed{{{2 * i if correct else -1}}}",
+        "chain_id": f"{cell.method.kind}-q{i:03d}",
+        "same_as": same,
+    }
+
+
+def _grade(correct: bool, end: str, i: int) -> dict[str, Any]:
+    silent = not correct and end == "forced" and i % 3 == 0
+    return {
+        "verdict": correct,
+        "extracted": None if silent else str(2 * i if correct else -1),
+        "extraction": "none" if silent else "boxed",
+        "rule": "no-answer" if silent else "string",
+        "flags": [],
+        "no_answer": silent,
+        "seconds": 0.0,
+    }
+
+
+def write_study(root: Path, plan: Plan) -> dict[str, list[Path]]:
+    """Write every input of the analysis and reporting rules under `root`; paths by option name."""
+    paths: dict[str, list[Path]] = {
+        name: [] for name in ("generations", "grades", "engines", "benchmarks", "training")
+    }
+    for dataset in plan.datasets:
+        path = root / f"benchmarks/{dataset}.parquet"
+        BENCHMARK.write(path, benchmark(plan, dataset), {})
+        paths["benchmarks"].append(path)
+    for model in plan.models:
+        verdicts: list[dict] = []
+        for dataset in plan.datasets:
+            for cell_path, (rows, grades) in generate(plan, model, dataset).items():
+                path = root / f"generations/{model}/{dataset}/{cell_path}.parquet"
+                GENERATION.write(path, GENERATION.frame(rows), {})
+                paths["generations"].append(path)
+                verdicts += grades
+        path = root / f"grades/{model}.parquet"
+        GRADE.write(path, GRADE.frame(verdicts), {})
+        paths["grades"].append(path)
+        paths["engines"].append(_engine_manifest(root, model))
+    for model in plan.models[1:]:
+        paths["training"].append(_training(root, model))
+    _curation(root)
+    return paths
+
+
+def _engine_manifest(root: Path, model: str) -> Path:
+    path = root / f"generations/{model}/manifest.json"
+    facts = {"model": model, "seconds": 60.0, "decoded_tokens": 120000, "engine": "scripted"}
+    write_json(path, {**facts, "device": "CPU", "mode": "fast"})
+    return path
+
+
+def _training(root: Path, model: str) -> Path:
+    steps = np.arange(1, 101)
+    log = pl.DataFrame(
+        {
+            "step": steps,
+            "epoch": steps / 20,
+            "loss": 2.5 * np.exp(-steps / 30) + 0.4,
+            "grad_norm": 1.5 * np.exp(-steps / 50) + 0.3,
+            "learning_rate": 1e-3 * (1 - steps / 100),
+            "tokens": np.full(100, 4000),
+            "seconds": np.full(100, 1.5),
+            "tokens_per_second": np.full(100, 2666.7),
+            "mfu": np.full(100, 0.31),
+            "memory_mb": np.full(100, 900.0),
+        }
+    )
+    write_csv(root / f"training/{model}/log.csv", log)
+    path = root / f"training/{model}/manifest.json"
+    write_json(path, {"model": model, "seconds": 150.0, "tokens": 400000, "steps": 100, "mfu": 0.31})
+    return path
+
+
+def _curation(root: Path) -> None:
+    funnel = [
+        ("pool", "", 0, 2000, 59029),
+        ("quality", "api-error", 100, 1900, 54116),
+        ("quality", "formatting", 80, 1820, 51581),
+        ("decontamination", "8-gram", 40, 1780, None),
+        ("difficulty", "solved-by-qwen", 900, 880, 24496),
+        ("selection", "not-drawn", 680, 200, 1000),
+    ]
+    names = ["stage", "reason", "removed", "remaining", "paper"]
+    write_csv(root / "curation/funnel.csv", pl.DataFrame(funnel, schema=names, orient="row"))
+    domains = [("Geometry", 500, 200, 20, 109), ("Number theory", 400, 180, 20, 98)]
+    domains += [(f"Domain {i}", 100 - 5 * i, 40 - 2 * i, 12, None) for i in range(12)]
+    names = ["domain", "pool", "eligible", "selected", "paper"]
+    write_csv(root / "curation/domains.csv", pl.DataFrame(domains, schema=names, orient="row"))
+    sources = [("MATH", 800, 300, 70, 74), ("AIME", 200, 90, 60, 305), ("GPQA", 100, 60, 40, 107)]
+    names = ["source", "pool", "eligible", "selected", "paper"]
+    write_csv(root / "curation/sources.csv", pl.DataFrame(sources, schema=names, orient="row"))
+    (root / "curation/curation.md").write_text("# Curation\n\nA made-up pool of 2,000 rows.\n")
+    (root / "curation/contamination.json").write_text(json.dumps({"plain": 40, "real": 12}))

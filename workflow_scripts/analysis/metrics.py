@@ -1,0 +1,227 @@
+"""The metrics table: one row per (model, dataset, method), and per family of pooled methods."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from workflow_scripts.analysis import scaling
+from workflow_scripts.analysis.grid import Grid
+from workflow_scripts.analysis.headline import (
+    Run,
+    budget_error,
+    control,
+    control_paper,
+    expected_maximum,
+)
+from workflow_scripts.analysis.intervals import (
+    Floats,
+    flipped_maximum,
+    percentile_interval,
+    studentised,
+)
+from workflow_scripts.analysis.tables import METRICS
+
+RISES, FALLS, UNRESOLVED, UNDEFINED = "rises", "falls", "unresolved", "undefined"
+OPTIMISTIC = "the best of {k} runs is biased upward: compare with the expected maximum"
+
+
+@dataclass(frozen=True)
+class Group:
+    """The runs that one row of the metrics table speaks about."""
+
+    model: str
+    dataset: str
+    level: str
+    name: str
+    family: str
+    kind: str
+    runs: tuple[Run, ...]
+
+
+@dataclass(frozen=True)
+class Slope:
+    """Slopes of a group with intervals, and each question's contribution for the sign-flip test."""
+
+    values: scaling.Slopes | None
+    merged: int
+    per_1k: tuple[float, float] | None = None
+    per_doubling: tuple[float, float] | None = None
+    contributions: Floats | None = None
+    note: str = ""
+
+
+def groups(points: pl.DataFrame) -> Iterator[Group]:
+    """Every method, then every family of two or more methods, per model and dataset."""
+    for (model, dataset), part in points.group_by("model", "dataset", maintain_order=True):
+        for (family,), members in part.group_by("family", maintain_order=True):
+            names = members["method"].unique(maintain_order=True)
+            for name in names:
+                rows = members.filter(pl.col("method") == name)
+                yield _group(model, dataset, "method", name, rows)
+            if len(names) > 1:
+                yield _group(model, dataset, "family", family, members)
+
+
+def _group(model: str, dataset: str, level: str, name: str, rows: pl.DataFrame) -> Group:
+    runs = tuple(
+        Run(
+            row["method"],
+            row["kind"],
+            row["budget"],
+            row["questions"],
+            row["correct"],
+            row["accuracy"],
+            row["mean_thinking_tokens"],
+            row["over_budget"],
+        )
+        for row in rows.iter_rows(named=True)
+    )
+    kind = rows["kind"][0] if level == "method" or rows["kind"].n_unique() == 1 else "class"
+    return Group(model, dataset, level, name, rows["family"][0], kind, runs)
+
+
+def metrics(points: pl.DataFrame, grids: dict[str, Grid], settings: dict[str, Any]) -> pl.DataFrame:
+    """The metrics table (METRICS) of a whole study from its points and grids."""
+    analysis = settings["analysis"]
+    found = list(groups(points))
+    slopes = [slope(g, grids[g.dataset], analysis["tie"], analysis["confidence"]) for g in found]
+    adjusted = adjusted_p([(g.dataset, s) for g, s in zip(found, slopes, strict=True)], grids)
+    natural = {
+        (row["model"], row["dataset"]): row["mean_thinking_tokens"]
+        for row in points.filter(pl.col("kind") == "natural").iter_rows(named=True)
+    }
+    alpha = 1 - analysis["confidence"]
+    rows = [
+        {
+            "model": g.model,
+            "dataset": g.dataset,
+            "level": g.level,
+            "method": g.name,
+            "family": g.family,
+            "kind": g.kind,
+            "runs": len(g.runs),
+            "questions": max(run.questions for run in g.runs),
+            **_control(g, natural.get((g.model, g.dataset)), analysis["budget_error_targets"]),
+            **_scaling(s, p, alpha),
+            **_maximum(g, s),
+        }
+        for g, s, p in zip(found, slopes, adjusted, strict=True)
+    ]
+    return pl.DataFrame(rows, schema=METRICS)
+
+
+def slope(group: Group, grid: Grid, tie: float, confidence: float) -> Slope:
+    """Slopes of one group's runs with percentile intervals over questions."""
+    columns = grid.index([(group.model, run.method, run.budget) for run in group.runs])
+    correct, tokens = grid.correct[:, columns], grid.tokens[:, columns]
+    mean_tokens, accuracy = np.nanmean(tokens, axis=0), np.nanmean(correct, axis=0)
+    tied = scaling.tie_groups(mean_tokens, tie)
+    merged = len(columns) - len(tied)
+    values = scaling.slopes(mean_tokens, accuracy, tie)
+    if values is None:
+        several = len(columns) > 1
+        note = f"all {len(columns)} runs think equally long" if several else "one run has no slope"
+        return Slope(None, merged, note=note)
+    linear, doubling = scaling.resampled_slopes(
+        grid.token_draws[:, columns], grid.accuracy_draws[:, columns], tied, tie
+    )
+    return Slope(
+        values,
+        merged,
+        _interval(linear, confidence),
+        _interval(doubling, confidence),
+        scaling.contributions(mean_tokens, correct, tied),
+        f"{merged} tied runs merged" if merged else "",
+    )
+
+
+def _interval(draws: Floats, confidence: float) -> tuple[float, float]:
+    low, high = percentile_interval(draws[:, None], confidence)
+    return float(low[0]), float(high[0])
+
+
+def adjusted_p(slopes: list[tuple[str, Slope]], grids: dict[str, Grid]) -> list[float | None]:
+    """Two-sided sign-flip p values of slopes, adjusted over all slopes of the study.
+
+    Under no effect a question's contribution is as likely of either sign. Signs are flipped per
+    question for all models and methods of a dataset together, which keeps their relations; the
+    largest studentised sum over the whole study is the yardstick (Westfall and Young 1993).
+    """
+    columns: dict[str, list[Floats]] = {}
+    for dataset, found in slopes:
+        if found.contributions is not None:
+            columns.setdefault(dataset, []).append(found.contributions)
+    if not columns:
+        return [None] * len(slopes)
+    extremes = [flipped_maximum(grids[d].flips, np.stack(c, axis=1)) for d, c in columns.items()]
+    largest = np.maximum.reduce(extremes)
+    return [
+        None if found.contributions is None else _exceeding(largest, found.contributions)
+        for _, found in slopes
+    ]
+
+
+def _exceeding(largest: Floats, contributions: Floats) -> float:
+    observed = abs(float(studentised(contributions[:, None])[0]))
+    if observed == 0:
+        return 1.0
+    return float((1 + (largest >= observed - 1e-9).sum()) / (1 + len(largest)))
+
+
+def _control(group: Group, natural: float | None, targets: list[int]) -> dict[str, Any]:
+    ours, papers = control(group.runs), control_paper(group.runs, natural)
+    error = budget_error(group.runs, targets)
+    return {
+        "control_percent": ours.value,
+        "control_note": ours.note,
+        "control_paper_percent": papers.value,
+        "control_paper_note": papers.note,
+        "budget_error_percent": error.value,
+        "budget_error_note": error.note,
+    }
+
+
+def _scaling(found: Slope, p_value: float | None, alpha: float) -> dict[str, Any]:
+    row: dict[str, Any] = {"merged_runs": found.merged, "scaling_note": found.note}
+    if found.values is None or found.per_1k is None or found.per_doubling is None:
+        return {**row, "p_adjusted": None, "verdict": UNDEFINED}
+    return {
+        **row,
+        "scaling_per_1k": found.values.per_1k,
+        "scaling_per_1k_low": found.per_1k[0],
+        "scaling_per_1k_high": found.per_1k[1],
+        "scaling_sum_per_1k": found.values.sum_per_1k,
+        "scaling_per_doubling": found.values.per_doubling,
+        "scaling_per_doubling_low": found.per_doubling[0],
+        "scaling_per_doubling_high": found.per_doubling[1],
+        "p_adjusted": p_value,
+        "verdict": verdict(found.per_1k, p_value, alpha),
+    }
+
+
+def verdict(interval: tuple[float, float], p_adjusted: float | None, alpha: float) -> str:
+    """What may be said about a slope: its interval excludes 0 and the adjusted test agrees."""
+    if p_adjusted is None or p_adjusted > alpha:
+        return UNRESOLVED
+    if interval[0] > 0:
+        return RISES
+    return FALLS if interval[1] < 0 else UNRESOLVED
+
+
+def _maximum(group: Group, found: Slope) -> dict[str, Any]:
+    best = max(group.runs, key=lambda run: (run.accuracy, -run.mean_tokens))
+    distinct = len(group.runs) - found.merged
+    total = sum(run.questions for run in group.runs)
+    mean = sum(run.accuracy * run.questions for run in group.runs) / total
+    return {
+        "max_accuracy": best.accuracy,
+        "max_correct": best.correct,
+        "max_questions": best.questions,
+        "max_method": best.method,
+        "max_budget": best.budget,
+        "max_expected_no_effect": expected_maximum(mean, best.questions, distinct),
+        "max_note": OPTIMISTIC.format(k=distinct) if distinct > 1 else "",
+    }

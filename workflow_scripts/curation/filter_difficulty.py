@@ -1,0 +1,29 @@
+"""Decide on every row kept so far whether it is hard enough.
+
+--settings is the config's `curation.difficulty`: {"drop_if_correct": [...], "null_label"}.
+"""
+
+import argparse
+
+from workflow_scripts.common.job import ONE, log, run
+from workflow_scripts.common.provenance import provenance
+from workflow_scripts.common.tables.pool import DECISIONS
+from workflow_scripts.curation.difficulty import LABELS, difficulty_decisions
+from workflow_scripts.curation.pool_scan import scan_rows
+
+
+def work(args: argparse.Namespace) -> None:
+    kept = DECISIONS.read(args.decontamination).filter("keep")
+    rows = scan_rows(args.pool, kept["row_id"], ("row_id", *LABELS))
+    decisions = difficulty_decisions(rows, args.settings)
+    DECISIONS.write(args.difficulty, decisions, provenance(args.settings))
+    for reason, count in decisions["reason"].value_counts(sort=True).rows():
+        log.info("%7d  %s", count, reason)
+
+
+def main() -> None:
+    run(work, __doc__, inputs={"pool": ONE, "decontamination": ONE}, outputs=("difficulty",))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,42 @@
+"""Reading back the pool without holding it: only the columns and rows that are needed."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import fields
+from pathlib import Path
+
+import polars as pl
+
+from workflow_scripts.common.errors import InputError
+from workflow_scripts.common.tables.pool import POOL, PoolRow
+
+ROW_FIELDS = tuple(field.name for field in fields(PoolRow) if field.name != "metadata")
+
+
+def scan_columns(path: Path, columns: Sequence[str]) -> pl.DataFrame:
+    """These columns of the pool, all rows, in file order."""
+    return _checked(path).select(list(columns)).collect(engine="streaming")
+
+
+def scan_rows(path: Path, row_ids: pl.Series, columns: Sequence[str]) -> pl.DataFrame:
+    """These columns of these rows, sorted by row id."""
+    wanted = _checked(path).select(list(columns)).filter(pl.col("row_id").is_in(row_ids.implode()))
+    return wanted.collect(engine="streaming").sort("row_id")
+
+
+def stream_rows(path: Path) -> Iterator[PoolRow]:
+    """Rows of the pool one by one (without metadata), a row group in memory at a time."""
+    import pyarrow.parquet
+
+    _checked(path)
+    with pyarrow.parquet.ParquetFile(path, pre_buffer=False) as file:
+        for batch in file.iter_batches(batch_size=512, columns=list(ROW_FIELDS)):
+            for row in batch.to_pylist():
+                yield PoolRow(**row)
+
+
+def _checked(path: Path) -> pl.LazyFrame:
+    if not path.exists():
+        raise InputError(f"{path} does not exist")
+    frame = pl.scan_parquet(path)
+    POOL.check(pl.DataFrame(schema=frame.collect_schema()), str(path))
+    return frame

@@ -1,0 +1,196 @@
+"""Rows of a dataset, from the hub or from local files, in batches that bound the memory."""
+
+import csv
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from workflow_scripts.common.errors import ConfigError, InputError, UserError
+
+Row = dict[str, Any]
+
+BATCH_ROWS = 512
+BATCH_BYTES = 32 << 20
+SUFFIXES = (".parquet", ".jsonl", ".json", ".csv")
+# A row that is a bare list of four texts: (prompt, reasoning, answer_attempt, ground truth).
+TUPLE_COLUMNS = ("prompt", "reasoning", "answer_attempt", "ground_truth_solution")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What was read: a printable name, and the hub commit ("" for local files)."""
+
+    name: str
+    commit: str = ""
+
+
+def open_source(
+    source: dict[str, Any], files: Sequence[Path]
+) -> tuple[Origin, Iterator[list[Row]]]:
+    """Where the rows come from, and the rows in batches.
+
+    `source` is `{"files": [...]}` or `{"hub": id, "revision":, "split":, "subset":}`; `files` are
+    the local paths to read when it names files. Raises ConfigError for anything else, InputError
+    naming the file and the row for unreadable content.
+    """
+    if "files" in source:
+        paths = list(files) or [Path(name) for name in source["files"]]
+        if not paths:
+            raise ConfigError("source.files is empty: name at least one file")
+        return Origin(", ".join(path.name for path in paths)), _file_batches(paths)
+    if "hub" in source:
+        return _open_hub(source)
+    raise ConfigError(
+        "source needs `files: [...]` (parquet, jsonl, json, csv) or `hub: owner/name`; "
+        f"found: {', '.join(source) or 'nothing'}"
+    )
+
+
+def _file_batches(paths: Sequence[Path]) -> Iterator[list[Row]]:
+    for path in paths:
+        if not path.exists():
+            raise InputError(f"{path} does not exist: correct `source.files`")
+        if path.suffix == ".parquet":
+            yield from _parquet_batches(path)
+        elif path.suffix == ".jsonl":
+            yield from _grouped(_jsonl_rows(path))
+        elif path.suffix == ".json":
+            yield from _grouped(_json_rows(path))
+        elif path.suffix == ".csv":
+            yield from _grouped(_csv_rows(path))
+        else:
+            raise InputError(f"{path}: unknown suffix; use one of {', '.join(SUFFIXES)}")
+
+
+def _parquet_batches(path: Path) -> Iterator[list[Row]]:
+    import pyarrow
+    import pyarrow.parquet
+
+    try:
+        with pyarrow.parquet.ParquetFile(path, pre_buffer=False) as file:
+            for batch in file.iter_batches(batch_size=BATCH_ROWS):
+                yield batch.to_pylist()
+    except pyarrow.ArrowException as error:
+        raise InputError(f"{path} is not a readable parquet file: {error}") from None
+
+
+def _jsonl_rows(path: Path) -> Iterator[tuple[int, Row]]:
+    with path.open("rb") as lines:
+        for number, line in enumerate(lines, start=1):
+            if not line.strip():
+                continue
+            # Invalid bytes become U+FFFD, which the quality filter reports row by row.
+            text = line.decode("utf-8", errors="replace")
+            yield len(line), _as_row(_parse_json(text, f"{path}:{number}"), f"{path}:{number}")
+
+
+def _json_rows(path: Path) -> Iterator[tuple[int, Row]]:
+    text = path.read_bytes().decode("utf-8", errors="replace")
+    value = _parse_json(text, str(path))
+    if not isinstance(value, list):
+        raise InputError(f"{path}: expected a list of rows, found {type(value).__name__}")
+    for number, entry in enumerate(value):
+        yield 1000, _as_row(entry, f"{path} row {number}")
+
+
+def _csv_rows(path: Path) -> Iterator[tuple[int, Row]]:
+    csv.field_size_limit(sys.maxsize)
+    with path.open(encoding="utf-8", errors="replace", newline="") as lines:
+        reader = csv.DictReader(lines)
+        for number, row in enumerate(reader):
+            if None in row or None in row.values():
+                raise InputError(f"{path} row {number}: not as many fields as the header has")
+            yield sum(map(len, row.values())), {key: value or None for key, value in row.items()}
+
+
+def _parse_json(text: str, where: str) -> Any:
+    try:
+        return json.loads(text)
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise InputError(f"{where}: not valid JSON: {error}") from None
+
+
+def _as_row(value: Any, where: str) -> Row:
+    if isinstance(value, dict):
+        return value
+    if isinstance(value, list) and len(value) == len(TUPLE_COLUMNS):
+        return dict(zip(TUPLE_COLUMNS, value, strict=True))
+    raise InputError(
+        f"{where}: a row is an object, or a list of {len(TUPLE_COLUMNS)} texts "
+        f"({', '.join(TUPLE_COLUMNS)}); found {type(value).__name__}"
+    )
+
+
+def _grouped(rows: Iterator[tuple[int, Row]]) -> Iterator[list[Row]]:
+    batch: list[Row] = []
+    size = 0
+    for length, row in rows:
+        batch.append(row)
+        size += length
+        if len(batch) >= BATCH_ROWS or size >= BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def _open_hub(source: dict[str, Any]) -> tuple[Origin, Iterator[list[Row]]]:
+    import datasets
+
+    name, revision = source["hub"], source.get("revision", "main")
+    split = source.get("split", "train")
+    try:
+        loaded = datasets.load_dataset(
+            name, source.get("subset"), revision=revision, split=split
+        )
+    except Exception as error:
+        raise _hub_error(name, revision, split, error) from error
+    return Origin(name, _commit(name, revision)), _hub_batches(loaded)
+
+
+def _hub_batches(loaded: Any) -> Iterator[list[Row]]:
+    for batch in loaded.iter(batch_size=BATCH_ROWS):
+        yield [dict(zip(batch, row, strict=True)) for row in zip(*batch.values(), strict=True)]
+
+
+def _commit(name: str, revision: str) -> str:
+    """The commit that a branch or tag points to; the revision as given when the hub is away."""
+    from huggingface_hub import HfApi
+
+    try:
+        return HfApi().dataset_info(name, revision=revision, timeout=20).sha or revision
+    except Exception:
+        return revision
+
+
+def _hub_error(name: str, revision: str, split: str, error: Exception) -> UserError:
+    text = f"{type(error).__name__}: {error}".splitlines()[0]
+    causes = " ".join(
+        f"{type(cause).__name__}: {cause}" for cause in _chain(error)
+    )
+    if "gated" in causes.lower():
+        return UserError(
+            f"dataset {name} is gated. Accept its terms on its hub page, log in (`hf auth login` "
+            f"or HF_TOKEN), and rerun; or set `source: {{files: [...]}}` to a local copy. ({text})"
+        )
+    if any(sign in causes for sign in ("RepositoryNotFound", "DatasetNotFound", "404", "401")):
+        return UserError(
+            f"dataset {name} (revision {revision}) was not found. Correct `source.hub` and "
+            f"`source.revision`; a private dataset needs a login (`hf auth login`). ({text})"
+        )
+    if isinstance(error, ValueError):
+        return UserError(f"dataset {name}: split {split!r} or subset cannot be read. ({text})")
+    return UserError(
+        f"dataset {name} cannot be downloaded: the hub is not reachable. Check the network, or "
+        f"download it elsewhere and set `source: {{files: [...]}}`. ({text})"
+    )
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    seen: BaseException | None = error
+    while seen is not None:
+        yield seen
+        seen = seen.__cause__ or seen.__context__

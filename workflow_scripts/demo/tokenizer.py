@@ -1,0 +1,73 @@
+"""The demo model's tokenizer: byte-level BPE with single digits, learnt from the demo's own text."""
+
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import PreTrainedTokenizerFast
+
+from workflow_scripts.demo.base_text import WORDS, documents
+
+SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
+VOCABULARY = 512
+
+# A word with its space, one digit, one newline, marks with their space, other space. Newlines stand
+# alone, so that text cut after one and text spliced there have the same ids as when written at once.
+PIECES = r" ?\p{L}+|\p{N}|\r?\n| ?[^\s\p{L}\p{N}]+|[^\S\n]"
+
+CHAT_TEMPLATE = (
+    "{%- if messages[0]['role'] != 'system' %}"
+    "{{- '<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n' }}"
+    "{%- endif %}"
+    "{%- for message in messages %}"
+    "{{- '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>\n' }}"
+    "{%- endfor %}"
+    "{%- if add_generation_prompt %}"
+    "{{- '<|im_start|>assistant\n' }}"
+    "{%- endif %}"
+)
+
+
+def learn_tokenizer(seed: int, sample: int = 4000) -> Tokenizer:
+    """Byte-level BPE over `sample` documents and the words of the chat form.
+
+    Every UTF-8 text encodes without unknowns and decodes to itself.
+    """
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(PIECES), behavior="isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=VOCABULARY,
+        special_tokens=[AddedToken(text, special=True, normalized=False) for text in SPECIAL],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(_sample(seed, sample), trainer)
+    return tokenizer
+
+
+def _sample(seed: int, count: int) -> Iterator[str]:
+    yield from islice(documents(seed), count)
+    for word in WORDS:
+        for spelling in (word, " " + word):
+            yield from [f"\n{spelling}\n"] * 200
+
+
+def save_tokenizer(tokenizer: Tokenizer, folder: Path, context: int) -> None:
+    """Write tokenizer.json, tokenizer_config.json and the chat template to `folder`."""
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        eos_token="<|im_end|>",
+        pad_token="<|endoftext|>",
+        additional_special_tokens=["<|im_start|>"],
+        clean_up_tokenization_spaces=False,
+        model_max_length=context,
+    )
+    fast.chat_template = CHAT_TEMPLATE
+    fast.save_pretrained(str(folder))

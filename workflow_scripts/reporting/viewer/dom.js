@@ -1,0 +1,36 @@
+// Building the document. Texts of models and data reach it only through text nodes.
+
+function make(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name === "onclick") element.addEventListener("click", value);
+    else if (value === true) element.setAttribute(name, "");
+    else if (value !== false && value != null) element.setAttribute(name, value);
+  }
+  element.append(...children.filter((child) => child != null));
+  return element;
+}
+
+const byId = (id) => document.getElementById(id);
+const counted = (n) => n.toLocaleString("en");
+const plural = (n, word) => `${counted(n)} ${word}${n === 1 ? "" : "s"}`;
+
+function fillOptions(select, options, value) {
+  select.replaceChildren(...options.map(([key, text]) => make("option", { value: key }, text)));
+  select.value = value;
+}
+
+const GLYPHS = { right: "\u2713", wrong: "\u2717", "no answer": "\u2205", "not graded": "?" };
+const outcomeClass = (outcome) => outcome.replace(" ", "-");
+
+function verdictMark(outcome) {
+  return make(
+    "span",
+    { class: `mark ${outcomeClass(outcome)}`, role: "img", "aria-label": outcome, title: outcome },
+    GLYPHS[outcome],
+  );
+}
+
+function verdictBadge(outcome) {
+  return make("span", { class: `badge ${outcomeClass(outcome)}` }, `${GLYPHS[outcome]} ${outcome}`);
+}

@@ -1,0 +1,107 @@
+"""Which samples form which step, and how a step's samples are packed into micro-batches.
+
+Everything here is a pure function of seed, lengths and counts, so every process computes the same
+plan and a resumed run continues it.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class MicroBatch:
+    """Samples of one forward pass. A `filler` takes part with weight 0 (see `share`)."""
+
+    samples: tuple[int, ...]
+    filler: bool = False
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Data order of a run: `epochs` shuffles of `count` samples, `batch_size` per step.
+
+    The last step of an epoch holds what is left, so every sample is seen exactly once per epoch:
+    1,000 samples at 16 per step are 63 steps per epoch, 315 in five, as in s1.
+    """
+
+    count: int
+    batch_size: int
+    epochs: int
+    seed: int
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Optimiser steps per epoch."""
+        return math.ceil(self.count / self.batch_size)
+
+    @property
+    def total(self) -> int:
+        """Optimiser steps of the run."""
+        return self.steps_per_epoch * self.epochs
+
+    def step(self, index: int) -> list[int]:
+        """Samples of optimiser step `index` (from 0), in shuffled order."""
+        epoch, place = divmod(index, self.steps_per_epoch)
+        order = np.random.default_rng([self.seed, epoch]).permutation(self.count)
+        return order[place * self.batch_size : (place + 1) * self.batch_size].tolist()
+
+
+def pack(samples: list[int], lengths: np.ndarray, capacity: int) -> list[MicroBatch]:
+    """First-fit decreasing: whole samples into micro-batches of at most `capacity` tokens.
+
+    A sample longer than `capacity` gets a micro-batch of its own; none is cut. Ties in length go
+    by sample number, so the result does not depend on the order of `samples`.
+    """
+    bins: list[list[int]] = []
+    room: list[int] = []
+    for sample in sorted(samples, key=lambda s: (-int(lengths[s]), s)):
+        need = int(lengths[sample])
+        place = next((i for i, free in enumerate(room) if free >= need), None)
+        if place is None:
+            bins.append([sample])
+            room.append(max(0, capacity - need))
+        else:
+            bins[place].append(sample)
+            room[place] -= need
+    return [MicroBatch(tuple(members)) for members in bins]
+
+
+def balance(samples: list[int], costs: np.ndarray, ranks: int) -> list[list[int]]:
+    """Samples per rank, most expensive first to the least loaded rank (ties: lowest rank)."""
+    shares: list[list[int]] = [[] for _ in range(ranks)]
+    loads = [0.0] * ranks
+    for sample in sorted(samples, key=lambda s: (-float(costs[s]), s)):
+        rank = min(range(ranks), key=lambda r: (loads[r], r))
+        shares[rank].append(sample)
+        loads[rank] += float(costs[sample])
+    return shares
+
+
+def share(
+    samples: list[int], lengths: np.ndarray, costs: np.ndarray, capacity: int, ranks: int
+) -> list[list[MicroBatch]]:
+    """Micro-batches of one step for every rank, the same number on each.
+
+    ZeRO gathers and reduces inside each forward and backward pass, so ranks must run equally many.
+    A rank with fewer splits a micro-batch of several samples; where only single samples are left it
+    repeats the step's shortest sample with weight 0.
+    """
+    packed = [pack(part, lengths, capacity) for part in balance(samples, costs, ranks)]
+    most = max(len(batches) for batches in packed)
+    shortest = min(samples, key=lambda s: (int(lengths[s]), s))
+    return [_extend(batches, most, shortest) for batches in packed]
+
+
+def _extend(batches: list[MicroBatch], count: int, shortest: int) -> list[MicroBatch]:
+    while len(batches) < count:
+        widest = max(batches, key=lambda batch: len(batch.samples), default=MicroBatch(()))
+        if len(widest.samples) < 2:
+            batches = [*batches, MicroBatch((shortest,), filler=True)]
+            continue
+        place = batches.index(widest)
+        half = len(widest.samples) // 2
+        parts = [MicroBatch(widest.samples[:half]), MicroBatch(widest.samples[half:])]
+        batches = [*batches[:place], *parts, *batches[place + 1 :]]
+    return batches

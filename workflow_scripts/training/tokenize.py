@@ -1,0 +1,59 @@
+"""Render a training set through the model's chat template and tokenise it, once, on CPU.
+
+settings: {"delimiters": {...}, "system_prompt": "", "max_sample_tokens": n,
+"too_long": "refuse"|"drop"}.
+"""
+
+import argparse
+
+from workflow_scripts.common.artifacts import write_text
+from workflow_scripts.common.delimiters import Delimiters
+from workflow_scripts.common.errors import InputError
+from workflow_scripts.common.job import ONE, log, run
+from workflow_scripts.common.provenance import provenance
+from workflow_scripts.common.tables.pool import SELECTED
+from workflow_scripts.training.length_limit import apply_limit
+from workflow_scripts.training.model_card import read_card
+from workflow_scripts.training.rendered_dump import dump
+from workflow_scripts.training.rendering import Renderer, load_tokenizer
+from workflow_scripts.training.token_store import SAMPLES, sample_table, write_tokens
+
+
+def work(args: argparse.Namespace) -> None:
+    settings, card = args.settings, read_card(args.model)
+    rows = SELECTED.read(args.set).select("row_id", "question", "trace", "attempt").to_dicts()
+    if not rows:
+        raise InputError(f"{args.set}: the training set has no rows")
+    tokenizer = load_tokenizer(card.folder)
+    renderer = Renderer(
+        tokenizer,
+        Delimiters.from_config(settings.get("delimiters")),
+        settings.get("system_prompt", ""),
+        card.name,
+    )
+    kept, dropped = apply_limit(
+        renderer.render(rows),
+        settings.get("max_sample_tokens", card.context),
+        card.context,
+        settings.get("too_long", "refuse"),
+    )
+    for sample in dropped:
+        log.warning("dropped %s: %d tokens", sample.row_id, len(sample.ids))
+    facts = provenance(settings, "transformers", "tokenizers", model=card.digest)
+    write_tokens(args.tokens, kept)
+    SAMPLES.write(args.samples, sample_table(kept), facts)
+    write_text(args.rendered, dump(tokenizer, kept, dropped))
+    log.info("%d samples, %d tokens", len(kept), sum(len(sample.ids) for sample in kept))
+
+
+def main() -> None:
+    run(
+        work,
+        __doc__,
+        inputs={"set": ONE, "model": ONE},
+        outputs=("tokens", "samples", "rendered"),
+    )
+
+
+if __name__ == "__main__":
+    main()
