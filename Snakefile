@@ -63,4 +63,4 @@ rule report:
         "<results>/analysis/points.csv",
         "<results>/analysis/metrics.csv",
         "<results>/analysis/pairs.csv",
-        "<results>/curation/curation.md",
+        STUDY.if_trained("<results>/curation/curation.md"),

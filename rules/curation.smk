@@ -55,7 +55,7 @@ rule filter_quality:
     input:
         pool="<results>/curation/pool.parquet",
     output:
-        decisions="<results>/curation/quality.parquet",
+        quality="<results>/curation/quality.parquet",
     log:
         "<logs>/filter_quality.log",
     benchmark:
@@ -70,7 +70,7 @@ rule filter_quality:
         code=code_id("curation.filter_quality"),
     shell:
         "python -m workflow_scripts.curation.filter_quality --pool {input.pool} "
-        "--decisions {output.decisions} --settings {params.settings:q} --log {log}"
+        "--quality {output.quality} --settings {params.settings:q} --log {log}"
 
 
 rule decontaminate:
@@ -82,7 +82,7 @@ rule decontaminate:
             "<results>/benchmarks/{dataset}.parquet", dataset=STUDY.decontamination_sets
         ),
     output:
-        decisions="<results>/curation/decontamination.parquet",
+        decontamination="<results>/curation/decontamination.parquet",
         contamination="<results>/curation/contamination.json",
     log:
         "<logs>/decontaminate.log",
@@ -99,7 +99,7 @@ rule decontaminate:
     shell:
         "python -m workflow_scripts.curation.decontaminate --pool {input.pool} "
         "--quality {input.quality} --benchmarks {input.benchmarks} "
-        "--decisions {output.decisions} --contamination {output.contamination} "
+        "--decontamination {output.decontamination} --contamination {output.contamination} "
         "--settings {params.settings:q} --log {log}"
 
 
@@ -109,7 +109,7 @@ rule filter_difficulty:
         pool="<results>/curation/pool.parquet",
         decontamination="<results>/curation/decontamination.parquet",
     output:
-        decisions="<results>/curation/difficulty.parquet",
+        difficulty="<results>/curation/difficulty.parquet",
     log:
         "<logs>/filter_difficulty.log",
     benchmark:
@@ -124,7 +124,7 @@ rule filter_difficulty:
         code=code_id("curation.filter_difficulty"),
     shell:
         "python -m workflow_scripts.curation.filter_difficulty --pool {input.pool} "
-        "--decontamination {input.decontamination} --decisions {output.decisions} "
+        "--decontamination {input.decontamination} --difficulty {output.difficulty} "
         "--settings {params.settings:q} --log {log}"
 
 
@@ -136,7 +136,7 @@ rule select:
         decontamination="<results>/curation/decontamination.parquet",
         difficulty="<results>/curation/difficulty.parquet",
     output:
-        selected="<results>/curation/sets/{selector}.parquet",
+        set="<results>/curation/sets/{selector}.parquet",
         counts="<results>/curation/sets/{selector}.json",
     log:
         "<logs>/select/{selector}.log",
@@ -153,7 +153,7 @@ rule select:
     shell:
         "python -m workflow_scripts.curation.select --pool {input.pool} --quality {input.quality} "
         "--decontamination {input.decontamination} --difficulty {input.difficulty} "
-        "--selected {output.selected} --counts {output.counts} "
+        "--set {output.set} --counts {output.counts} "
         "--settings {params.settings:q} --log {log}"
 
 
@@ -171,7 +171,7 @@ rule summarise_curation:
         domains="<results>/curation/domains.csv",
         sources="<results>/curation/sources.csv",
         dropped="<results>/curation/dropped.parquet",
-        page="<results>/curation/curation.md",
+        report="<results>/curation/curation.md",
     log:
         "<logs>/summarise_curation.log",
     benchmark:
@@ -189,5 +189,5 @@ rule summarise_curation:
         "--quality {input.quality} --decontamination {input.decontamination} "
         "--difficulty {input.difficulty} --contamination {input.contamination} "
         "--sets {input.sets} --funnel {output.funnel} --domains {output.domains} "
-        "--sources {output.sources} --dropped {output.dropped} --page {output.page} "
+        "--sources {output.sources} --dropped {output.dropped} --report {output.report} "
         "--settings {params.settings:q} --log {log}"

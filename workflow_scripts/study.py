@@ -17,6 +17,9 @@ from workflow_scripts.config_check import check_config
 Entry = dict[str, Any]
 
 TOKENIZE_KEYS = ("max_sample_tokens", "too_long")
+CELL_KEYS = ("budgets", "methods", "context", "answer_tokens")
+RESULT_PLOTS = ["scaling", "curves", "methods", "forcing", "lengths"]
+CURATION_PLOTS = ["funnel", "domains", "sources"]
 
 
 class Study:
@@ -44,6 +47,25 @@ class Study:
     def selectors(self) -> list[str]:
         """Training sets that some model is trained on."""
         return sorted({self.models[name]["train"]["set"] for name in self.trained})
+
+    @property
+    def all_cells(self) -> list[str]:
+        """Files of every cell of every model."""
+        return [
+            f"{self.results}/generations/{model}/{dataset}/{cell}.parquet"
+            for model in self.models
+            for dataset in self.datasets
+            for cell in self.cell_paths
+        ]
+
+    @property
+    def plots(self) -> list[str]:
+        """Figures of the report, in its order; curation and training only where a model is trained."""
+        return RESULT_PLOTS + self.if_trained(*CURATION_PLOTS, "training")
+
+    def if_trained(self, *names: str) -> list[str]:
+        """The names, or nothing in a study of pretrained models alone."""
+        return list(names) if self.trained else []
 
     def base_of(self, model: str) -> str:
         """Model that `model` was trained from."""
@@ -143,6 +165,7 @@ class Study:
         training["recipe"] = {**training["recipe"], **entry.get("recipe", {})}
         training["compile"] = {True: "on", False: "off"}.get(training["compile"], "auto")
         training["seed"] = entry.get("seed", self.seed)
+        training["device"] = "cuda" if self.config["training"]["gpus"] else "cpu"
         return self._json({**training, "name": model, **self._folders(model)})
 
     def generate(self, model: str) -> str:
@@ -183,27 +206,45 @@ class Study:
 
     def analysis(self) -> str:
         """Settings of the analysis rules."""
-        keys = ("budgets", "methods", "context", "answer_tokens")
         return self._json(
             {
                 "analysis": self.config["analysis"],
-                "inference": {key: self.config["inference"][key] for key in keys},
+                "inference": {key: self.config["inference"][key] for key in CELL_KEYS},
                 **self._titles(),
             }
         )
 
-    def reporting(self) -> str:
-        """Settings of plots, viewer and report."""
-        keys = ("budgets", "methods", "context", "answer_tokens", "mode", "class_prompts")
+    def plot_results(self) -> str:
+        """Settings of rule plot_results: the model drawn as the base line."""
+        bases = [self.base_of(name) for name in self.trained]
+        return self._json({"base": bases[0] if bases else None})
+
+    def plot_training(self) -> str:
+        """Settings of rule plot_training."""
+        titles = {name: self.models[name].get("title", name) for name in self.trained}
+        return self._json({"titles": titles})
+
+    def view_samples(self) -> str:
+        """Settings of rule view_samples."""
+        return self._json(
+            {
+                "study": self.config["study"],
+                "inference": {key: self.config["inference"][key] for key in CELL_KEYS},
+                **self._prompting(),
+                **self._titles(),
+            }
+        )
+
+    def write_report(self) -> str:
+        """Settings of rule write_report."""
         return self._json(
             {
                 "study": self.config["study"],
                 "results": self.results,
                 "analysis": self.config["analysis"],
-                "report": self.config["report"],
-                "inference": {key: self.config["inference"][key] for key in keys},
-                "recipe": self.config["training"]["recipe"],
-                "delimiters": Delimiters.from_config(self.config["delimiters"]).to_config(),
+                "samples_per_rule": self.config["report"]["samples_per_rule"],
+                "inference": self._without(self.config["inference"], "threads", "gpus"),
+                "training": {"recipe": self.config["training"]["recipe"]},
                 **self._titles(),
             }
         )

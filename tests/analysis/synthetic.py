@@ -22,6 +22,10 @@ METHODS = [
     {"method": "class-short"},
     {"method": "class-long"},
 ]
+CONTAMINATION = {
+    "boilerplate": "separate",
+    "would_remove": {"benchmark": {"separate": 12}, "duplicate": {"separate": 28}},
+}
 FORMATS = {"algebra": "math", "modular": "integer", "riddles": "choice"}
 
 
@@ -107,15 +111,19 @@ def benchmark(plan: Plan, dataset: str) -> pl.DataFrame:
 
 
 def chains(plan: Plan, model: str, dataset: str, prompt: str) -> list[Chain]:
-    """One chain per question; `prompt` is "", "class-short" or "class-long"."""
+    """One chain per question; `prompt` is a phrase, "", "class-short" or "class-long"."""
     rng = np.random.default_rng([plan.seed, *f"{dataset}".encode()])
     needed = rng.lognormal(np.log(plan.natural_mean), 0.8, plan.questions)
     solvable = rng.random(plan.questions) < plan.ceiling
     weaker = rng.random(plan.questions)
-    own = np.random.default_rng([plan.seed, *f"{model}{dataset}{prompt}".encode()])
+    kind = prompt if prompt.startswith("class") else ""
+    own = np.random.default_rng([plan.seed, *f"{model}{dataset}{kind}".encode()])
     factor = {"class-short": 0.6, "class-long": 1.5}.get(prompt, 1.0)
     lengths = own.lognormal(np.log(plan.natural_mean * factor), 0.5, (plan.questions, 5))
     lengths[:, 1:] *= 0.4
+    if prompt:  # continuations depend on the phrase, natural thinking does not
+        other = np.random.default_rng([plan.seed, *f"{model}{dataset}+{prompt}".encode()])
+        lengths[:, 1:] *= other.lognormal(0, 0.2, (plan.questions, 4))
     stops = np.maximum(2, lengths.round()).astype(int).cumsum(axis=1)
     known = solvable & ((model != plan.models[0]) | (weaker < plan.training_gain))
     guess = own.random(plan.questions)
@@ -134,18 +142,24 @@ def cut(chain: Chain, cell: Cell, infinite: int) -> tuple[int, str, list[int]]:
     return tokens, end, [s for s in chain.stops[: cell.method.n] if s < tokens]
 
 
+def _prompt(cell: Cell) -> str:
+    return cell.method.kind if cell.method.kind.startswith("class") else cell.method.phrase
+
+
 def generate(plan: Plan, model: str, dataset: str) -> dict[str, tuple[list[dict], list[dict]]]:
     """Rows of generations and grades by cell path."""
-    by_prompt = {p: chains(plan, model, dataset, p) for p in ("", "class-short", "class-long")}
+    all_cells = cells({"budgets": list(plan.budgets), "methods": plan.methods})
+    by_prompt = {p: chains(plan, model, dataset, p) for p in {_prompt(c) for c in all_cells}}
     flips = np.random.default_rng([plan.seed, *f"flip{model}{dataset}".encode()])
     table: dict[str, tuple[list[dict], list[dict]]] = {}
     seen: dict[tuple, tuple[str, bool]] = {}
-    for cell in cells({"budgets": list(plan.budgets), "methods": plan.methods}):
-        prompt = cell.method.kind if cell.method.kind.startswith("class") else ""
+    for cell in all_cells:
+        prompt = _prompt(cell)
         rows, grades = [], []
         for i, chain in enumerate(by_prompt[prompt]):
             tokens, end, splices = cut(chain, cell, plan.infinite)
-            identity = (prompt, i, tokens, end, tuple(splices))
+            written = prompt if splices or prompt.startswith("class") else ""
+            identity = (written, i, tokens, end, tuple(splices))
             correct = bool(tokens >= chain.needed)
             if flips.random() >= plan.effect:
                 correct = bool(flips.random() < 0.5 * chain.guess + 0.1)
@@ -166,7 +180,13 @@ def generate(plan: Plan, model: str, dataset: str) -> dict[str, tuple[list[dict]
 
 
 def _generation(
-    cell: Cell, tokens: int, end: str, splices: list[int], same: str | None, plan: Plan, i: int,
+    cell: Cell,
+    tokens: int,
+    end: str,
+    splices: list[int],
+    same: str | None,
+    plan: Plan,
+    i: int,
     correct: bool,
 ) -> dict[str, Any]:
     spans, at = [], 0
@@ -240,8 +260,9 @@ def write_study(root: Path, plan: Plan) -> dict[str, list[Path]]:
 
 def _engine_manifest(root: Path, model: str) -> Path:
     path = root / f"generations/{model}/manifest.json"
-    facts = {"model": model, "seconds": 60.0, "decoded_tokens": 120000, "engine": "scripted"}
-    write_json(path, {**facts, "device": "CPU", "mode": "fast"})
+    facts = {"model": model, "engine": "scripted", "mode": "fast", "gpus": 0}
+    tokens = {"decoded": 120000, "seconds": 60.0, "kept": 120000, "decoded_twice": 0}
+    write_json(path, {**facts, "engine_facts": {"device": "CPU"}, "tokens": tokens})
     return path
 
 
@@ -263,18 +284,23 @@ def _training(root: Path, model: str) -> Path:
     )
     write_csv(root / f"training/{model}/log.csv", log)
     path = root / f"training/{model}/manifest.json"
-    write_json(path, {"model": model, "seconds": 150.0, "tokens": 400000, "steps": 100, "mfu": 0.31})
+    write_json(
+        path, {"model": model, "seconds": 150.0, "tokens": 400000, "steps": 100, "mfu": 0.31}
+    )
     return path
 
 
 def _curation(root: Path) -> None:
     funnel = [
-        ("pool", "", 0, 2000, 59029),
-        ("quality", "api-error", 100, 1900, 54116),
-        ("quality", "formatting", 80, 1820, 51581),
-        ("decontamination", "8-gram", 40, 1780, None),
-        ("difficulty", "solved-by-qwen", 900, 880, 24496),
-        ("selection", "not-drawn", 680, 200, 1000),
+        ("pool", "total", 0, 2000, 59029),
+        ("completeness", "missing-trace", 70, 1930, None),
+        ("completeness", "no-solution", 30, 1900, None),
+        ("completeness", "total", 100, 1900, 54116),
+        ("decontamination", "benchmark-ngram", 40, 1860, None),
+        ("decontamination", "total", 40, 1860, None),
+        ("difficulty", "total", 980, 880, 24496),
+        ("selection", "s1k", 680, 200, 1000),
+        ("selection", "random", 680, 200, None),
     ]
     names = ["stage", "reason", "removed", "remaining", "paper"]
     write_csv(root / "curation/funnel.csv", pl.DataFrame(funnel, schema=names, orient="row"))
@@ -283,7 +309,7 @@ def _curation(root: Path) -> None:
     names = ["domain", "pool", "eligible", "selected", "paper"]
     write_csv(root / "curation/domains.csv", pl.DataFrame(domains, schema=names, orient="row"))
     sources = [("MATH", 800, 300, 70, 74), ("AIME", 200, 90, 60, 305), ("GPQA", 100, 60, 40, 107)]
-    names = ["source", "pool", "eligible", "selected", "paper"]
+    names = ["source_name", "pool", "eligible", "selected", "paper"]
     write_csv(root / "curation/sources.csv", pl.DataFrame(sources, schema=names, orient="row"))
     (root / "curation/curation.md").write_text("# Curation\n\nA made-up pool of 2,000 rows.\n")
-    (root / "curation/contamination.json").write_text(json.dumps({"plain": 40, "real": 12}))
+    (root / "curation/contamination.json").write_text(json.dumps(CONTAMINATION))

@@ -8,7 +8,16 @@ from collections import Counter
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-PARTS = ("Snakefile", "config.yaml", "rules", "schemas", "profiles", "workflow_scripts", "envs")
+PARTS = (
+    "Snakefile",
+    "config.yaml",
+    "rules",
+    "schemas",
+    "profiles",
+    "workflow_scripts",
+    "envs",
+    "docs",
+)
 
 
 def copy_checkout(target: Path) -> Path:

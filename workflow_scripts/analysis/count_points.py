@@ -23,12 +23,13 @@ def work(args: Namespace) -> None:
     files = [(path, loading.generation_rows(path)) for path in args.generations]
     found = quality.empty_files(files)
     empty = {finding.where for finding in found}
-    rows, more = quality.foreign(loading.generations([p for p, n in files if n]), plan)
+    every = loading.generations([path for path, n in files if n])
+    rows, more = quality.foreign(every, plan)
     found += more
     rows, more = quality.duplicates(rows, "generation")
     found += more
     grades, more = quality.duplicates(loading.grades(args.grades), "grade")
-    found += more + quality.unmatched(rows, grades)
+    found += more + quality.unmatched(rows, every, grades)
     engines = loading.manifests(args.engines)
     rates = [rate(model.name, engines.get(model.name, {})) for model in plan.models]
     found += quality.unmeasured(r.model for r in rates if r.seconds_per_token is None)

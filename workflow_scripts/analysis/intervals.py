@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 
-def wilson(correct: Floats | float, total: Floats | float, confidence: float) -> tuple[Floats, Floats]:
+def wilson(
+    correct: Floats | float, total: Floats | float, confidence: float
+) -> tuple[Floats, Floats]:
     """Wilson score interval of a proportion: lower and upper bounds as shares of 1.
 
     Elementwise over arrays; NaN where `total` is 0. (Wilson, JASA 1927.)
@@ -60,10 +62,14 @@ def resampled_means(counts: Floats, values: Floats) -> Floats:
 def percentile_interval(draws: Floats, confidence: float) -> tuple[Floats, Floats]:
     """Percentile bootstrap interval of every column of (resamples, columns), NaN draws left out."""
     tail = (1 - confidence) / 2
-    if np.isnan(draws).any():
-        low, high = np.nanquantile(draws, [tail, 1 - tail], axis=0)
-    else:
+    missing = np.isnan(draws)
+    if not missing.any():
         low, high = np.quantile(draws, [tail, 1 - tail], axis=0)
+        return low, high
+    low, high = np.full((2, draws.shape[1]), np.nan)
+    known = ~missing.all(axis=0)
+    if known.any():
+        low[known], high[known] = np.nanquantile(draws[:, known], [tail, 1 - tail], axis=0)
     return low, high
 
 
@@ -89,13 +95,3 @@ def flipped_maximum(flips: Floats, contributions: Floats) -> Floats:
     if kept.shape[1] == 0:
         return np.zeros(len(flips))
     return np.abs(flips @ kept).max(axis=1)
-
-
-def holm(p_values: Floats) -> Floats:
-    """Holm's step-down adjustment of p values, in the order given."""
-    p = np.asarray(p_values, float)
-    order = np.argsort(p, kind="stable")
-    scaled = p[order] * (len(p) - np.arange(len(p)))
-    adjusted = np.empty(len(p))
-    adjusted[order] = np.minimum(1.0, np.maximum.accumulate(scaled)) if len(p) else scaled
-    return adjusted

@@ -4,11 +4,12 @@ from argparse import Namespace
 
 import polars as pl
 
+from workflow_scripts.analysis.adjustment import yardstick
 from workflow_scripts.analysis.grid import grid
 from workflow_scripts.analysis.headline import one_way_flips_needed
-from workflow_scripts.analysis.metrics import metrics
-from workflow_scripts.analysis.pairs import identical_shares, measure_pairs, planned
-from workflow_scripts.analysis.study import Model
+from workflow_scripts.analysis.metrics import measured_slopes, metrics
+from workflow_scripts.analysis.pairs import differences, identical_shares, measure_pairs, planned
+from workflow_scripts.analysis.study import models
 from workflow_scripts.analysis.tables import (
     METRICS,
     OUTCOMES,
@@ -30,15 +31,15 @@ def work(args: Namespace) -> None:
     outcomes = OUTCOMES.read(args.outcomes)
     names = points["dataset"].unique(maintain_order=True)
     grids = {name: grid(name, outcomes, analysis["bootstrap"], settings["seed"]) for name in names}
-    table = metrics(points, grids, settings)
-    write_table(args.metrics, table, METRICS)
-    models = [
-        Model(m["name"], m.get("title", ""), bool(m.get("trained")), m.get("base"))
-        for m in settings["models"]
-    ]
-    plan = list(planned(points, models))
+    slopes = measured_slopes(points, grids, analysis)
+    plan = list(planned(points, models(settings)))
+    changes = differences(plan, grids)
+    tests = [(g.dataset, s.contributions) for g, s in slopes if s.contributions is not None]
+    largest = yardstick(grids, tests + [(pair.dataset, c) for pair, c in changes.items()])
+    table = metrics(points, slopes, largest, analysis)
     shares = identical_shares(plan, outcomes)
-    pairs = measure_pairs(plan, grids, shares, analysis["confidence"])
+    pairs = measure_pairs(plan, grids, shares, largest, analysis["confidence"])
+    write_table(args.metrics, table, METRICS)
     write_table(args.pairs, pairs, PAIRS)
     write_json(
         args.checks,

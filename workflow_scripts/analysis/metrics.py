@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from workflow_scripts.analysis import scaling
+from workflow_scripts.analysis.adjustment import adjusted_p, study_error
 from workflow_scripts.analysis.grid import Grid
 from workflow_scripts.analysis.headline import (
     Run,
@@ -16,12 +17,7 @@ from workflow_scripts.analysis.headline import (
     control_paper,
     expected_maximum,
 )
-from workflow_scripts.analysis.intervals import (
-    Floats,
-    flipped_maximum,
-    percentile_interval,
-    studentised,
-)
+from workflow_scripts.analysis.intervals import Floats, percentile_interval
 from workflow_scripts.analysis.tables import METRICS
 
 RISES, FALLS, UNRESOLVED, UNDEFINED = "rises", "falls", "unresolved", "undefined"
@@ -47,8 +43,8 @@ class Slope:
 
     values: scaling.Slopes | None
     merged: int
-    per_1k: tuple[float, float] | None = None
-    per_doubling: tuple[float, float] | None = None
+    per_1k: tuple[float, float] = (float("nan"), float("nan"))
+    per_doubling: tuple[float, float] = (float("nan"), float("nan"))
     contributions: Floats | None = None
     note: str = ""
 
@@ -83,17 +79,25 @@ def _group(model: str, dataset: str, level: str, name: str, rows: pl.DataFrame) 
     return Group(model, dataset, level, name, rows["family"][0], kind, runs)
 
 
-def metrics(points: pl.DataFrame, grids: dict[str, Grid], settings: dict[str, Any]) -> pl.DataFrame:
-    """The metrics table (METRICS) of a whole study from its points and grids."""
-    analysis = settings["analysis"]
-    found = list(groups(points))
-    slopes = [slope(g, grids[g.dataset], analysis["tie"], analysis["confidence"]) for g in found]
-    adjusted = adjusted_p([(g.dataset, s) for g, s in zip(found, slopes, strict=True)], grids)
+def measured_slopes(
+    points: pl.DataFrame, grids: dict[str, Grid], analysis: dict[str, Any]
+) -> list[tuple[Group, Slope]]:
+    """Every group of the study with its slope."""
+    tie, confidence = analysis["tie"], analysis["confidence"]
+    return [(g, slope(g, grids[g.dataset], tie, confidence)) for g in groups(points)]
+
+
+def metrics(
+    points: pl.DataFrame,
+    slopes: list[tuple[Group, Slope]],
+    largest: Floats,
+    analysis: dict[str, Any],
+) -> pl.DataFrame:
+    """The metrics table (METRICS) of a whole study; `largest` is the study's yardstick."""
     natural = {
         (row["model"], row["dataset"]): row["mean_thinking_tokens"]
         for row in points.filter(pl.col("kind") == "natural").iter_rows(named=True)
     }
-    alpha = 1 - analysis["confidence"]
     rows = [
         {
             "model": g.model,
@@ -105,10 +109,10 @@ def metrics(points: pl.DataFrame, grids: dict[str, Grid], settings: dict[str, An
             "runs": len(g.runs),
             "questions": max(run.questions for run in g.runs),
             **_control(g, natural.get((g.model, g.dataset)), analysis["budget_error_targets"]),
-            **_scaling(s, p, alpha),
-            **_maximum(g, s),
+            **_scaling(found, largest, study_error(analysis["confidence"])),
+            **_maximum(g, found),
         }
-        for g, s, p in zip(found, slopes, adjusted, strict=True)
+        for g, found in slopes
     ]
     return pl.DataFrame(rows, schema=METRICS)
 
@@ -143,34 +147,6 @@ def _interval(draws: Floats, confidence: float) -> tuple[float, float]:
     return float(low[0]), float(high[0])
 
 
-def adjusted_p(slopes: list[tuple[str, Slope]], grids: dict[str, Grid]) -> list[float | None]:
-    """Two-sided sign-flip p values of slopes, adjusted over all slopes of the study.
-
-    Under no effect a question's contribution is as likely of either sign. Signs are flipped per
-    question for all models and methods of a dataset together, which keeps their relations; the
-    largest studentised sum over the whole study is the yardstick (Westfall and Young 1993).
-    """
-    columns: dict[str, list[Floats]] = {}
-    for dataset, found in slopes:
-        if found.contributions is not None:
-            columns.setdefault(dataset, []).append(found.contributions)
-    if not columns:
-        return [None] * len(slopes)
-    extremes = [flipped_maximum(grids[d].flips, np.stack(c, axis=1)) for d, c in columns.items()]
-    largest = np.maximum.reduce(extremes)
-    return [
-        None if found.contributions is None else _exceeding(largest, found.contributions)
-        for _, found in slopes
-    ]
-
-
-def _exceeding(largest: Floats, contributions: Floats) -> float:
-    observed = abs(float(studentised(contributions[:, None])[0]))
-    if observed == 0:
-        return 1.0
-    return float((1 + (largest >= observed - 1e-9).sum()) / (1 + len(largest)))
-
-
 def _control(group: Group, natural: float | None, targets: list[int]) -> dict[str, Any]:
     ours, papers = control(group.runs), control_paper(group.runs, natural)
     error = budget_error(group.runs, targets)
@@ -184,10 +160,11 @@ def _control(group: Group, natural: float | None, targets: list[int]) -> dict[st
     }
 
 
-def _scaling(found: Slope, p_value: float | None, alpha: float) -> dict[str, Any]:
+def _scaling(found: Slope, largest: Floats, alpha: float) -> dict[str, Any]:
     row: dict[str, Any] = {"merged_runs": found.merged, "scaling_note": found.note}
-    if found.values is None or found.per_1k is None or found.per_doubling is None:
+    if found.values is None or found.contributions is None:
         return {**row, "p_adjusted": None, "verdict": UNDEFINED}
+    p_value = adjusted_p(largest, found.contributions)
     return {
         **row,
         "scaling_per_1k": found.values.per_1k,
@@ -202,9 +179,9 @@ def _scaling(found: Slope, p_value: float | None, alpha: float) -> dict[str, Any
     }
 
 
-def verdict(interval: tuple[float, float], p_adjusted: float | None, alpha: float) -> str:
+def verdict(interval: tuple[float, float], p_adjusted: float, alpha: float) -> str:
     """What may be said about a slope: its interval excludes 0 and the adjusted test agrees."""
-    if p_adjusted is None or p_adjusted > alpha:
+    if p_adjusted > alpha:
         return UNRESOLVED
     if interval[0] > 0:
         return RISES

@@ -7,20 +7,21 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from workflow_scripts.analysis.adjustment import adjusted_p, study_error
 from workflow_scripts.analysis.grid import CellKey, Grid
 from workflow_scripts.analysis.intervals import (
     Floats,
-    holm,
     mcnemar,
     percentile_interval,
     resampled_means,
 )
 from workflow_scripts.analysis.study import Model
 from workflow_scripts.analysis.tables import PAIRS
+from workflow_scripts.common.cells import INFINITE
 
 ADDED_WAIT, TRAINING, BUDGET = "added-continuation", "training", "budget"
-PHRASE, CLASS = "phrase", "class-prompt"
-COMPARISONS = (TRAINING, BUDGET, ADDED_WAIT, PHRASE, CLASS)
+PHRASE, CLASS, ABLATION = "phrase", "class-prompt", "ablation"
+COMPARISONS = (TRAINING, ABLATION, BUDGET, ADDED_WAIT, PHRASE, CLASS)
 BETTER, WORSE, UNRESOLVED, IDENTICAL = "better", "worse", "unresolved", "identical"
 
 
@@ -38,6 +39,7 @@ def planned(points: pl.DataFrame, models: list[Model]) -> Iterator[Pair]:
     """Every comparison of the study whose two cells exist."""
     for (dataset,), part in points.group_by("dataset", maintain_order=True):
         yield from _training(part, dataset, models)
+        yield from _ablations(part, dataset, models)
         for (model,), own in part.group_by("model", maintain_order=True):
             yield from _budgets(own, dataset, model)
             yield from _added(own, dataset, model)
@@ -56,6 +58,18 @@ def _training(part: pl.DataFrame, dataset: str, models: list[Model]) -> Iterator
                 yield Pair(TRAINING, dataset, a, b)
 
 
+def _ablations(part: pl.DataFrame, dataset: str, models: list[Model]) -> Iterator[Pair]:
+    """The first trained model against every other one of the same base, at infinite budgets."""
+    have = set(part.select("model", "method", "budget").iter_rows())
+    for i, other in enumerate(models):
+        first = next((m for m in models[:i] if m.trained and m.base == other.base), None)
+        own = part.filter((pl.col("model") == other.name) & (pl.col("budget") == INFINITE))
+        for method, budget in own.select("method", "budget").iter_rows():
+            if other.trained and first and (first.name, method, budget) in have:
+                a, b = (first.name, method, budget), (other.name, method, budget)
+                yield Pair(ABLATION, dataset, a, b)
+
+
 def _budgets(own: pl.DataFrame, dataset: str, model: str) -> Iterator[Pair]:
     """Smallest against largest budget of every capped method."""
     capped = own.filter(pl.col("kind").is_in(["truncation", "force"]))
@@ -67,9 +81,7 @@ def _budgets(own: pl.DataFrame, dataset: str, model: str) -> Iterator[Pair]:
 
 def _added(own: pl.DataFrame, dataset: str, model: str) -> Iterator[Pair]:
     """n continuations against the next smaller n, truncation standing for none."""
-    for (family,), rows in own.filter(pl.col("kind") == "force").group_by(
-        "family", maintain_order=True
-    ):
+    for _, rows in own.filter(pl.col("kind") == "force").group_by("family", maintain_order=True):
         for (budget,), cells in rows.group_by("budget", maintain_order=True):
             ladder = cells.sort("n")["method"].to_list()
             none = own.filter((pl.col("kind") == "truncation") & (pl.col("budget") == budget))
@@ -89,7 +101,9 @@ def _phrases(own: pl.DataFrame, dataset: str, model: str) -> Iterator[Pair]:
 
 def _classes(own: pl.DataFrame, dataset: str, model: str) -> Iterator[Pair]:
     """Class prompts against no prompt, and long against short."""
-    found = {row["kind"]: (model, row["method"], row["budget"]) for row in own.iter_rows(named=True)}
+    found = {
+        row["kind"]: (model, row["method"], row["budget"]) for row in own.iter_rows(named=True)
+    }
     for a, b in (
         ("natural", "class-short"),
         ("natural", "class-long"),
@@ -99,40 +113,67 @@ def _classes(own: pl.DataFrame, dataset: str, model: str) -> Iterator[Pair]:
             yield Pair(CLASS, dataset, found[a], found[b])
 
 
+def differences(plan: list[Pair], grids: dict[str, Grid]) -> dict[Pair, Floats]:
+    """Each question's change from a to b; 0 where a cell lacks the question: (questions,)."""
+    return {
+        pair: np.nan_to_num(
+            _column(pair.b, grids[pair.dataset]) - _column(pair.a, grids[pair.dataset])
+        )
+        for pair in plan
+    }
+
+
+def _column(cell: CellKey, grid: Grid) -> Floats:
+    return grid.correct[:, grid.columns[cell]]
+
+
 def measure_pairs(
-    plan: list[Pair], grids: dict[str, Grid], identical: dict[Pair, float], confidence: float
+    plan: list[Pair],
+    grids: dict[str, Grid],
+    identical: dict[Pair, float],
+    largest: Floats,
+    confidence: float,
 ) -> pl.DataFrame:
     """The pairs table (PAIRS): differences, intervals, flips, tests.
 
-    Differences are adjusted over the whole study: Holm within each kind of comparison, times the
-    number of kinds. Pairs of cells with the same ids everywhere are no test.
+    `identical` holds shares of generations with equal ids (`identical_shares`), `largest` is the
+    study's yardstick (`adjustment`). Rows are ordered by dataset, then as planned.
     """
     rows: list[dict[str, Any]] = []
     for dataset, grid in grids.items():
         own = [pair for pair in plan if pair.dataset == dataset]
         if own:
-            rows += _measured(own, grid, identical, confidence)
-    frame = pl.DataFrame(rows, schema=PAIRS)
-    return _judged(frame, 1 - confidence)
+            rows += _measured(own, grid, identical, largest, confidence)
+    return _judged(pl.DataFrame(rows, schema=PAIRS), study_error(confidence))
 
 
 def _measured(
-    plan: list[Pair], grid: Grid, identical: dict[Pair, float], confidence: float
+    plan: list[Pair],
+    grid: Grid,
+    identical: dict[Pair, float],
+    largest: Floats,
+    confidence: float,
 ) -> list[dict[str, Any]]:
     a = grid.correct[:, grid.index([pair.a for pair in plan])]
     b = grid.correct[:, grid.index([pair.b for pair in plan])]
-    difference = b - a
-    low, high = percentile_interval(resampled_means(grid.counts, difference), confidence)
+    change = b - a
+    low, high = percentile_interval(resampled_means(grid.counts, change), confidence)
     return [
         {
             **_names(pair),
             **_counts(a[:, i], b[:, i]),
-            "difference_low": 100 * low[i],
-            "difference_high": 100 * high[i],
+            "difference_low": _percent(low[i]),
+            "difference_high": _percent(high[i]),
             "identical_share": identical.get(pair, 0.0),
+            "p_adjusted": adjusted_p(largest, np.nan_to_num(change[:, i])),
         }
         for i, pair in enumerate(plan)
     ]
+
+
+def _percent(share: float) -> float | None:
+    """Percent of a share; None where no question is shared."""
+    return None if np.isnan(share) else float(100 * share)
 
 
 def _names(pair: Pair) -> dict[str, Any]:
@@ -160,15 +201,7 @@ def _counts(a: Floats, b: Floats) -> dict[str, Any]:
 
 
 def _judged(frame: pl.DataFrame, alpha: float) -> pl.DataFrame:
-    """Adjusted p values and verdicts."""
-    tested = (frame["identical_share"] < 1).to_numpy()
-    kinds = frame["comparison"].to_numpy()
-    p_values, adjusted = frame["p_value"].to_numpy(), np.ones(frame.height)
-    present = sorted(set(kinds[tested]))
-    for kind in present:
-        rows = np.flatnonzero(tested & (kinds == kind))
-        adjusted[rows] = np.minimum(1.0, holm(p_values[rows]) * len(present))
-    frame = frame.with_columns(p_adjusted=adjusted)
+    """Verdicts: the interval excludes 0 and the adjusted test agrees."""
     certain = pl.col("p_adjusted") <= alpha
     return frame.with_columns(
         verdict=pl.when(pl.col("identical_share") >= 1)
@@ -188,7 +221,12 @@ def identical_shares(plan: list[Pair], outcomes: pl.DataFrame) -> dict[Pair, flo
     """
     cell = pl.concat_str("method", "budget", separator="/")
     canonical = outcomes.select(
-        "model", "dataset", "method", "budget", "question_id", "sample",
+        "model",
+        "dataset",
+        "method",
+        "budget",
+        "question_id",
+        "sample",
         canonical=pl.coalesce("same_as", cell),
     )
     parts = canonical.partition_by("dataset", "model", "method", "budget", as_dict=True)

@@ -12,7 +12,7 @@ from workflow_scripts.analysis.study import CELL_KEY, Study
 from workflow_scripts.analysis.tables import OUTCOMES, POINTS
 
 SECONDS_KEYS = ("seconds", "wall_seconds", "engine_seconds")
-TOKENS_KEYS = ("decoded_tokens", "tokens_decoded", "generated_tokens")
+TOKENS_KEYS = ("decoded", "decoded_tokens", "generated_tokens")
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,12 @@ def rate(model: str, manifest: dict[str, Any]) -> Rate:
 
 
 def first_number(manifest: dict[str, Any], keys: tuple[str, ...]) -> float | None:
-    """The first of `keys` that the manifest (or one of its sections) holds as a number."""
-    sections = [manifest, *(v for v in manifest.values() if isinstance(v, dict))]
+    """The first of `keys` that the manifest holds as a number, at its top or one section down.
+
+    The section `tokens`, which counts what an engine decoded, comes before any other.
+    """
+    sections = [manifest, manifest.get("tokens"), *manifest.values()]
+    sections = [section for section in sections if isinstance(section, dict)]
     for key in keys:
         for section in sections:
             value = section.get(key)

@@ -77,9 +77,14 @@ def duplicates(frame: pl.DataFrame, what: str) -> tuple[pl.DataFrame, list[Findi
     return kept, found
 
 
-def unmatched(generations: pl.DataFrame, grades: pl.DataFrame) -> list[Finding]:
-    """Grades without a generation and generations without a grade, by cell."""
-    orphans = grades.join(generations, on=QUESTION_KEY, how="anti")
+def unmatched(
+    generations: pl.DataFrame, every_generation: pl.DataFrame, grades: pl.DataFrame
+) -> list[Finding]:
+    """Grades without a generation, and generations of the study without a grade, by cell.
+
+    Grades of generations that are ignored for another reason (`every_generation`) are no finding.
+    """
+    orphans = grades.join(every_generation, on=QUESTION_KEY, how="anti")
     ungraded = generations.join(grades, on=QUESTION_KEY, how="anti")
     return [
         *_per_cell(orphans, "grade-without-generation", "grades of no generation: ignored"),
@@ -94,7 +99,8 @@ def unmatched(generations: pl.DataFrame, grades: pl.DataFrame) -> list[Finding]:
 def _per_cell(frame: pl.DataFrame, kind: str, message: str) -> list[Finding]:
     counts = frame.group_by(CELL_KEY).len().sort(CELL_KEY)
     return [
-        Finding(kind, ERROR, _cell(row), row["len"], message) for row in counts.iter_rows(named=True)
+        Finding(kind, ERROR, _cell(row), row["len"], message)
+        for row in counts.iter_rows(named=True)
     ]
 
 

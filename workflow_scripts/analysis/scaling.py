@@ -70,9 +70,7 @@ def slopes(tokens: Floats, accuracy: Floats, tie: float) -> Slopes | None:
     linear = rise / (t[second] - t[first]) * PER_1K
     with np.errstate(divide="ignore"):
         doubling = rise / np.log2(t[second] / t[first])
-    return Slopes(
-        float(linear.mean()), float(linear.sum()), float(doubling.mean()), len(first)
-    )
+    return Slopes(float(linear.mean()), float(linear.sum()), float(doubling.mean()), len(first))
 
 
 def resampled_slopes(

@@ -65,12 +65,16 @@ class Study:
 
 def study(settings: dict[str, Any], benchmarks: dict[str, pl.DataFrame]) -> Study:
     """The study from a rule's settings and its benchmark tables by dataset name."""
-    models = tuple(
+    datasets = tuple(_dataset(entry, benchmarks[entry["name"]]) for entry in settings["benchmarks"])
+    return Study(tuple(models(settings)), datasets, tuple(cells(settings["inference"])))
+
+
+def models(settings: dict[str, Any]) -> list[Model]:
+    """The models of a rule's settings."""
+    return [
         Model(m["name"], m.get("title") or m["name"], bool(m.get("trained")), m.get("base"))
         for m in settings["models"]
-    )
-    datasets = tuple(_dataset(entry, benchmarks[entry["name"]]) for entry in settings["benchmarks"])
-    return Study(models, datasets, tuple(cells(settings["inference"])))
+    ]
 
 
 def _dataset(entry: dict[str, Any], table: pl.DataFrame) -> Dataset:

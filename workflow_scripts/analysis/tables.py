@@ -95,7 +95,7 @@ METRICS = {
     "scaling_per_doubling_low": pl.Float64,
     "scaling_per_doubling_high": pl.Float64,
     "scaling_note": pl.String,
-    "p_adjusted": pl.Float64,  # sign-flip test, adjusted over all slopes of the study
+    "p_adjusted": pl.Float64,  # sign-flip test, adjusted over all tests of the study
     "verdict": pl.String,  # "rises", "falls", "unresolved", "undefined"
     "max_accuracy": pl.Float64,
     "max_correct": pl.Int64,
@@ -125,7 +125,7 @@ PAIRS = {
     "lost": pl.Int64,
     "identical_share": pl.Float64,  # questions whose two generations share every id
     "p_value": pl.Float64,  # exact McNemar
-    "p_adjusted": pl.Float64,
+    "p_adjusted": pl.Float64,  # as in METRICS
     "verdict": pl.String,  # "better", "worse", "unresolved", "identical"
 }
 

@@ -1,1 +1,1 @@
-"""From a pool of reasoning traces to a training set: quality, decontamination, difficulty, diversity."""
+"""From a pool of reasoning traces to a training set: quality, difficulty, diversity."""

@@ -83,7 +83,7 @@ def resolve_columns(
     if missing:
         raise InputError(
             f"{where}: no column for {', '.join(missing)}. The source has: {', '.join(found)}. "
-            f"Map it in the config, e.g. `columns: {{{missing[0]}: {found[0] if found else '...'}}}`"
+            f"Map it in the config, e.g. `columns: {{{missing[0]}: {next(iter(found), '?')}}}`"
             f" (tried: {', '.join(aliases[missing[0]])})"
         )
     return {name: column for name, column in mapping.items() if column}

@@ -27,7 +27,9 @@ def difficulty_decisions(rows: pl.DataFrame, settings: dict[str, Any]) -> pl.Dat
     _require_labels(rows, labels, null_label)
     reason = pl.when(pl.lit(False)).then(pl.lit(""))
     for name in labels:
-        reason = reason.when(pl.col(name)).then(pl.lit("solved-by-" + name.removesuffix("_correct")))
+        reason = reason.when(pl.col(name)).then(
+            pl.lit("solved-by-" + name.removesuffix("_correct"))
+        )
     if null_label == "drop" and labels:
         reason = reason.when(pl.any_horizontal(pl.col(labels).is_null())).then(pl.lit("unlabelled"))
     evidence = pl.struct(LABELS).struct.json_encode()

@@ -4,20 +4,22 @@ import re
 from typing import Any
 
 # Frequent function words that the languages do not share with English.
-ENGLISH = frozenset(
-    "the of and to in is that for with are be as on by from this which have has it at an or if "
-    "what how find let such each there can not then all when where determine prove given show "
-    "two one its number value calculate compute evaluate solve many than following".split()
-)
-FOREIGN = frozenset(
-    "el la los las que una por con para del como esta sea se "
-    "le les des une est dans pour que qui sur avec soit deux "
-    "der die das und ist ein eine den mit von auf sind dass wenn "
-    "il che di della sono per gli nel "
-    "um uma não os são em "
-    "een het niet zijn van "
-    "och att det som är ".split()
-)
+ENGLISH_WORDS = """
+the of and to in is that for with are be as on by from this which have has it at an or if what how
+find let such each there can not then all when where determine prove given show two one its number
+value calculate compute evaluate solve many than following
+"""
+FOREIGN_WORDS = """
+el la los las que una por con para del como esta sea se
+le les des une est dans pour qui sur avec soit deux
+der das und ist ein eine den mit von auf sind dass wenn
+il che di della sono per gli nel
+um uma não os são em
+een het niet zijn van
+och att det som är
+"""
+ENGLISH = frozenset(ENGLISH_WORDS.split())
+FOREIGN = frozenset(FOREIGN_WORDS.split())
 WORD = re.compile(r"[^\W\d_]{2,}")
 MATH = re.compile(r"\$\$.*?\$\$|\$[^$]*\$|\\\(.*?\\\)|\\\[.*?\\\]|\\[A-Za-z]+", re.S)
 OTHER_SCRIPT = re.compile(

@@ -33,7 +33,9 @@ class Audit:
                 self.labels[name] += 1
         self.sources[row["source"], row["source_name"]] += 1
         self.domains[row["domain"] or ""] += 1
-        self.examples = sorted([*self.examples, _example(row)], key=lambda e: e["row_id"])[:EXAMPLES]
+        self.examples = sorted([*self.examples, _example(row)], key=lambda e: e["row_id"])[
+            :EXAMPLES
+        ]
 
     def facts(self) -> dict[str, Any]:
         """The audit as JSON: independent of the order of the rows."""

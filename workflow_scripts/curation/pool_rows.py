@@ -1,4 +1,4 @@
-"""Raw rows of any release of the 59K pool as rows of the POOL table, with a count of every repair."""
+"""Raw rows of any release of the 59K pool as POOL rows, with a count of every repair."""
 
 import ast
 import hashlib

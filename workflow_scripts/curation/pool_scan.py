@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -24,14 +25,20 @@ def scan_rows(path: Path, row_ids: pl.Series, columns: Sequence[str]) -> pl.Data
 
 
 def stream_rows(path: Path) -> Iterator[PoolRow]:
-    """Rows of the pool one by one (without metadata), a row group in memory at a time."""
+    """Rows of the pool one by one (without metadata), a batch in memory at a time."""
+    for batch in stream_columns(path, ROW_FIELDS):
+        for row in batch:
+            yield PoolRow(**row)
+
+
+def stream_columns(path: Path, columns: Sequence[str]) -> Iterator[list[dict[str, Any]]]:
+    """These columns of the pool in batches of rows, in file order."""
     import pyarrow.parquet
 
     _checked(path)
     with pyarrow.parquet.ParquetFile(path, pre_buffer=False) as file:
-        for batch in file.iter_batches(batch_size=512, columns=list(ROW_FIELDS)):
-            for row in batch.to_pylist():
-                yield PoolRow(**row)
+        for batch in file.iter_batches(batch_size=512, columns=list(columns)):
+            yield batch.to_pylist()
 
 
 def _checked(path: Path) -> pl.LazyFrame:

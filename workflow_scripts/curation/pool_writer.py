@@ -10,9 +10,7 @@ from workflow_scripts.common.artifacts import atomic
 from workflow_scripts.common.tables.pool import POOL
 
 
-def write_pool(
-    path: Path, batches: Iterable[list[dict[str, Any]]], facts: dict[str, str]
-) -> int:
+def write_pool(path: Path, batches: Iterable[list[dict[str, Any]]], facts: dict[str, str]) -> int:
     """Write batches of POOL rows as row groups, with `facts` as file metadata; number of rows.
 
     Each batch passes the same schema check as `Table.write`. Keys must be unique over batches
@@ -24,9 +22,10 @@ def write_pool(
     metadata = {**facts, "table": POOL.name}
     schema = pl.DataFrame(schema=POOL.schema).to_arrow().schema.with_metadata(metadata)
     rows = 0
-    with atomic(path) as part, pyarrow.parquet.ParquetWriter(
-        part, schema, compression="zstd"
-    ) as file:
+    with (
+        atomic(path) as part,
+        pyarrow.parquet.ParquetWriter(part, schema, compression="zstd") as file,
+    ):
         for batch in batches:
             frame = POOL.check(POOL.frame(batch), f"writing {path}")
             table: pyarrow.Table = frame.to_arrow().cast(schema)

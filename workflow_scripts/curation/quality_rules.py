@@ -40,10 +40,12 @@ def _missing(field: str) -> Check:
 # What inference APIs leave in place of an answer. Only short texts are searched: a long trace that
 # discusses "error 429" is no API error.
 API_ERROR = re.compile(
-    r"error code: \d{3}|\b(?:429|500|502|503|504)\b.{0,40}\b(?:error|unavailable|exhausted|timeout)"
-    r"|RESOURCE_EXHAUSTED|rate limit(?: exceeded| reached)|quota exceeded|exceeded your current quota"
-    r"|internal server error|service unavailable|APIError|APIConnectionError"
-    r"|finish_reason\W+(?:SAFETY|RECITATION|OTHER)|BlockedPromptException|request timed out",
+    r"error code: \d{3}"
+    r"|\b(?:429|500|502|503|504)\b.{0,40}\b(?:error|unavailable|exhausted|timeout)"
+    r"|RESOURCE_EXHAUSTED|rate limit(?: exceeded| reached)|quota exceeded"
+    r"|exceeded your current quota|internal server error|service unavailable"
+    r"|APIError|APIConnectionError|BlockedPromptException|request timed out"
+    r"|finish_reason\W+(?:SAFETY|RECITATION|OTHER)",
     re.I,
 )
 API_ERROR_LENGTH = 2000
@@ -92,7 +94,7 @@ IMAGE = re.compile(
     re.I,
 )
 NUMBERED = re.compile(r"(?<![A-Za-z0-9\\$_^{])p[1-9]\d{0,2}\.(?!\d)")
-BOLD_NUMBER = re.compile(r"(?m)^\s*\*\*(?:p|problem |question )?\d{1,3}[.):]?\*\*(?=\s)", re.I)
+BOLD_NUMBER = re.compile(r"(?m)^\s*\*\*(?:p|problem\s*|question\s*)?\d{1,3}[.):]?\*\*(?=\s)", re.I)
 
 
 def asymptote(row: PoolRow) -> Evidence | None:
@@ -106,10 +108,8 @@ def image_reference(row: PoolRow) -> Evidence | None:
 
 
 def broken_numbering(row: PoolRow) -> Evidence | None:
-    """Several numbered problems in one question ("p3." at a word start, "**3.**" at a line start)."""
-    return found(NUMBERED, row.question, "question") or found(
-        BOLD_NUMBER, row.question, "question"
-    )
+    """Several numbered problems in one: "p3." at a word start, "**3.**" at a line start."""
+    return found(NUMBERED, row.question, "question") or found(BOLD_NUMBER, row.question, "question")
 
 
 DRAWING = frozenset("|/\\_-+=<>^v~*#.:'`()oO")
@@ -118,9 +118,11 @@ DRAWN_LINES = 3
 
 
 def ascii_art(row: PoolRow) -> Evidence | None:
-    """At least three lines drawn with characters; tables and displayed formulas are not drawings."""
+    """Three or more lines drawn with characters; tables and displayed formulas do not count."""
     lines = [line for line in (row.question or "").split("\n") if _drawn(line)]
-    return {"field": "question", "match": "\n".join(lines[:6])} if len(lines) >= DRAWN_LINES else None
+    return (
+        {"field": "question", "match": "\n".join(lines[:6])} if len(lines) >= DRAWN_LINES else None
+    )
 
 
 def _drawn(line: str) -> bool:

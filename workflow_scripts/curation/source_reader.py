@@ -143,9 +143,7 @@ def _open_hub(source: dict[str, Any]) -> tuple[Origin, Iterator[list[Row]]]:
     name, revision = source["hub"], source.get("revision", "main")
     split = source.get("split", "train")
     try:
-        loaded = datasets.load_dataset(
-            name, source.get("subset"), revision=revision, split=split
-        )
+        loaded = datasets.load_dataset(name, source.get("subset"), revision=revision, split=split)
     except Exception as error:
         raise _hub_error(name, revision, split, error) from error
     return Origin(name, _commit(name, revision)), _hub_batches(loaded)
@@ -168,9 +166,7 @@ def _commit(name: str, revision: str) -> str:
 
 def _hub_error(name: str, revision: str, split: str, error: Exception) -> UserError:
     text = f"{type(error).__name__}: {error}".splitlines()[0]
-    causes = " ".join(
-        f"{type(cause).__name__}: {cause}" for cause in _chain(error)
-    )
+    causes = " ".join(f"{type(cause).__name__}: {cause}" for cause in _chain(error))
     if "gated" in causes.lower():
         return UserError(
             f"dataset {name} is gated. Accept its terms on its hub page, log in (`hf auth login` "

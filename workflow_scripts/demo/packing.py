@@ -78,9 +78,7 @@ class BatchServer:
         self._queues = [context.Queue(maxsize=4) for _ in range(workers)]
         text = tokenizer.to_str()
         self._processes = [
-            context.Process(
-                target=_serve, args=(text, seed + at, rows, length, queue), daemon=True
-            )
+            context.Process(target=_serve, args=(text, seed + at, rows, length, queue), daemon=True)
             for at, queue in enumerate(self._queues)
         ]
         for process in self._processes:

@@ -21,11 +21,12 @@ CONTEXT = 4096
 class PretrainingSettings:
     """How the base is trained; the defaults are those of the shipped weights.
 
-    A step reads `rows` rows of `length` tokens, at most `rows_at_once` of them in one pass.
+    A step reads `rows` rows of `length` tokens, at most `rows_at_once` of them in one pass. The
+    text comes from `workers` processes in turn, so that their number is part of the recipe.
     """
 
     seed: int = 42
-    steps: int = 9000
+    steps: int = 6000
     rows: int = 96
     length: int = 640
     rows_at_once: int = 96
@@ -33,12 +34,12 @@ class PretrainingSettings:
     warmup_steps: int = 300
     weight_decay: float = 0.1
     hidden: int = 256
-    layers: int = 6
+    layers: int = 4
     heads: int = 8
     kv_heads: int = 4
-    intermediate: int = 640
+    intermediate: int = 768
     device: str = "auto"
-    workers: int = 2
+    workers: int = 12
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The demo model's tokenizer: byte-level BPE with single digits, learnt from the demo's own text."""
+"""The demo model's tokenizer: byte-level BPE with single digits, learnt from the demo's text."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -12,8 +12,8 @@ from workflow_scripts.demo.base_text import WORDS, documents
 SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
 VOCABULARY = 512
 
-# A word with its space, one digit, one newline, marks with their space, other space. Newlines stand
-# alone, so that text cut after one and text spliced there have the same ids as when written at once.
+# A word with its space, one digit, one newline, marks with their space, other space. Newlines
+# stand alone, so that text spliced after one has the same ids as when it was written at once.
 PIECES = r" ?\p{L}+|\p{N}|\r?\n| ?[^\s\p{L}\p{N}]+|[^\S\n]"
 
 CHAT_TEMPLATE = (
@@ -29,7 +29,7 @@ CHAT_TEMPLATE = (
 )
 
 
-def learn_tokenizer(seed: int, sample: int = 4000) -> Tokenizer:
+def learn_tokenizer(seed: int, sample: int = 6000) -> Tokenizer:
     """Byte-level BPE over `sample` documents and the words of the chat form.
 
     Every UTF-8 text encodes without unknowns and decodes to itself.

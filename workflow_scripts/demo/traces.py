@@ -1,7 +1,7 @@
 """How the demo's teacher thinks: a coarse pass, then perhaps "Wait" and a careful one.
 
-A coarse pass takes several steps per line and is easy to get wrong; a careful pass takes one step per
-line and splits products into digits. Every line starts with the letters of its steps.
+A coarse pass takes two steps per line and is easy to get wrong; a careful pass takes one step
+per line and splits products into digits. Every line starts with the letters of its steps.
 """
 
 import random
@@ -17,7 +17,7 @@ CHECKED_FROM = {100: 7, 1000: 6}
 CHECKED_SHARE = (0.04, 0.96)  # of shorter and of longer chains
 SLIP_SHARE = 0.3  # of checked chains, how many have a slip in the coarse pass
 HMM_SHARE = 0.04
-JUMP = 2
+JUMP = 2  # steps per line of a coarse pass
 
 
 @dataclass(frozen=True)
@@ -28,18 +28,18 @@ class Trace:
     value: int
 
 
-def coarse_pass(problem: Problem, jump: int, slip: tuple[int, int] | None = None) -> Trace:
-    """`jump` steps per line, only their result: "a,b 41".
+def coarse_pass(problem: Problem, slip: tuple[int, int] | None = None) -> Trace:
+    """Two steps per line, only their result: "a,b 41".
 
     `slip` = (line, offset) adds an error on that line, which the later lines carry on.
     """
     lines = []
     value = problem.start
-    for at in range(0, len(problem.steps), jump):
-        group = problem.steps[at : at + jump]
+    for at in range(0, len(problem.steps), JUMP):
+        group = problem.steps[at : at + JUMP]
         for step in group:
             value = step.apply(value, problem.modulus)
-        if slip is not None and slip[0] == at // jump:
+        if slip is not None and slip[0] == at // JUMP:
             value = (value + slip[1]) % problem.modulus
         lines.append(f"{','.join(step.letter for step in group)} {value}\n")
     return Trace("".join(lines), value)
@@ -79,18 +79,18 @@ def verdict(value: int, before: int | None) -> str:
     return f"So {value} again.\n" if value == before else f"So {value}, not {before}.\n"
 
 
-def draw_slip(rng: random.Random, problem: Problem, jump: int) -> tuple[int, int]:
+def draw_slip(rng: random.Random, problem: Problem) -> tuple[int, int]:
     """A line of the coarse pass and an error to make on it."""
-    line = rng.randrange((len(problem.steps) + jump - 1) // jump)
+    line = rng.randrange((len(problem.steps) + JUMP - 1) // JUMP)
     offset = rng.choice((1, -1, 10, -10, 20, -20, 30, 50, rng.randrange(1, problem.modulus)))
     return line, offset
 
 
 def compose(
-    problem: Problem, jump: int, checks: int, slip: tuple[int, int] | None = None, again: int = 0
+    problem: Problem, checks: int, slip: tuple[int, int] | None = None, again: int = 0
 ) -> Trace:
     """A coarse pass, `again` coarse repeats after "Hmm", `checks` careful passes after "Wait"."""
-    coarse = coarse_pass(problem, jump, slip)
+    coarse = coarse_pass(problem, slip)
     text = coarse.text + verdict(coarse.value, None)
     text += (LOOK_AGAIN + coarse.text + verdict(coarse.value, coarse.value)) * again
     value = coarse.value
@@ -104,10 +104,10 @@ def compose(
 def teacher_trace(rng: random.Random, problem: Problem) -> Trace:
     """A right trace as the demo's teacher writes it: long chains are checked, few others are."""
     checked = rng.random() < CHECKED_SHARE[is_checked(problem)]
-    slip = draw_slip(rng, problem, JUMP) if checked and rng.random() < SLIP_SHARE else None
+    slip = draw_slip(rng, problem) if checked and rng.random() < SLIP_SHARE else None
     checks = (2 if rng.random() < 0.15 else 1) if checked else 0
     again = int(slip is None and rng.random() < HMM_SHARE)
-    return compose(problem, JUMP, checks, slip, again)
+    return compose(problem, checks, slip, again)
 
 
 def is_checked(problem: Problem) -> bool:
@@ -118,7 +118,7 @@ def is_checked(problem: Problem) -> bool:
 def wrong_trace(rng: random.Random, problem: Problem) -> Trace:
     """A teacher trace with an uncorrected slip and a wrong value."""
     while True:
-        trace = compose(problem, JUMP, 0, draw_slip(rng, problem, JUMP))
+        trace = compose(problem, 0, draw_slip(rng, problem))
         if trace.value != problem.last:
             return trace
 

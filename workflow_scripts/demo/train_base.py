@@ -6,28 +6,19 @@ the loss falls but not yet a model that computes. Settings are the fields of Pre
 """
 
 import argparse
-from dataclasses import fields
 from importlib.metadata import version
 
 from workflow_scripts.common.artifacts import write_json
-from workflow_scripts.common.errors import ConfigError
 from workflow_scripts.common.job import log, run
 from workflow_scripts.demo.base_folder import WEIGHTS, save_base, sha256
 from workflow_scripts.demo.pretraining import PretrainingSettings, pretrain
+from workflow_scripts.demo.records import settings_of
 from workflow_scripts.demo.tokenizer import learn_tokenizer
-
-
-def read_settings(entry: dict[str, object]) -> PretrainingSettings:
-    """Settings from a config entry; ConfigError names an unknown key."""
-    known = {field.name for field in fields(PretrainingSettings)}
-    if unknown := sorted(set(entry) - known):
-        raise ConfigError(f"train_base: unknown key {', '.join(unknown)}; known: {sorted(known)}")
-    return PretrainingSettings(**entry)
 
 
 def work(args: argparse.Namespace) -> None:
     """Learn the tokenizer, train the model, save both with a manifest."""
-    settings = read_settings(args.settings)
+    settings = settings_of(PretrainingSettings, args.settings, "train_base")
     tokenizer = learn_tokenizer(settings.seed)
     result = pretrain(
         settings, tokenizer, lambda step, loss: log.info("step %d loss %.4f", step, loss)

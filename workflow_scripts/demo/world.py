@@ -108,12 +108,11 @@ class Problem:
             return CHOICE_LETTERS[self.options.index(value)]
         return str(value)
 
-    def lettered_options(self, layout: str = "{letter}) {value}") -> str:
-        """The options, one per line."""
-        return "\n".join(
-            layout.format(letter=letter, value=value)
-            for letter, value in zip(CHOICE_LETTERS, self.options, strict=True)
-        )
+
+def lettered(options: Sequence[int], layout: str) -> str:
+    """Options, one per line; `layout` as "{letter}) {value}"."""
+    pairs = zip(CHOICE_LETTERS, options, strict=True)
+    return "\n".join(layout.format(letter=letter, value=value) for letter, value in pairs)
 
 
 def draw_problem(rng: random.Random, form: str, modulus: int, lengths: Sequence[int]) -> Problem:
@@ -123,9 +122,7 @@ def draw_problem(rng: random.Random, form: str, modulus: int, lengths: Sequence[
     in its simplest spelling.
     """
     while True:
-        steps = tuple(
-            draw_step(rng, letter, modulus) for letter in LETTERS[: rng.choice(lengths)]
-        )
+        steps = tuple(draw_step(rng, letter, modulus) for letter in LETTERS[: rng.choice(lengths)])
         constant = {"fraction": DENOMINATORS, "surd": RADICANDS}.get(form, (0,))
         problem = Problem(
             modulus=modulus,

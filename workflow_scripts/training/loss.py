@@ -6,6 +6,7 @@ of the output matrix, and dropped, all in the forward pass: three matrix product
 recomputation. Slabs are wide enough (thousands of rows) that reading the matrix is a small part.
 """
 
+from importlib.util import find_spec
 from typing import Any
 
 import torch
@@ -26,9 +27,7 @@ class _HeadLoss(torch.autograd.Function):
         need_hidden, need_matrix = ctx.needs_input_grad[:2]
         total = torch.zeros((), dtype=torch.float32, device=hidden.device)
         grad_hidden = torch.empty_like(hidden) if need_hidden else None
-        grad_matrix = (
-            torch.zeros_like(matrix, dtype=torch.float32) if need_matrix else None
-        )
+        grad_matrix = torch.zeros_like(matrix, dtype=torch.float32) if need_matrix else None
         for start in range(0, len(targets), slab_rows):
             part = slice(start, start + slab_rows)
             rows, goal, weight = hidden[part], targets[part], weights[part]
@@ -57,6 +56,10 @@ def _to_gradient(
     logits: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor
 ) -> torch.Tensor:
     """Weighted loss of a slab; `logits` becomes weight * (softmax - one-hot) in place."""
+    if logits.is_cuda and find_spec("triton"):
+        from workflow_scripts.training.head_kernel import logits_to_gradient
+
+        return logits_to_gradient(logits, targets, weights)
     scores = logits.float()
     norm = torch.logsumexp(scores, dim=-1)
     hit = scores.gather(1, targets[:, None]).squeeze(1)

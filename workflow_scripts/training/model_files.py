@@ -43,7 +43,9 @@ def read_config(folder: Path) -> dict[str, Any]:
     """
     path = folder / "config.json"
     if not path.is_file():
-        raise InputError(f"{folder}: no config.json; point `path` at a folder that transformers loads")
+        raise InputError(
+            f"{folder}: no config.json; point `path` at a folder that transformers loads"
+        )
     config = read_json(path)
     names = config.get("architectures") or []
     if len(names) != 1 or not str(names[0]).endswith("ForCausalLM"):
@@ -67,7 +69,9 @@ def weight_files(folder: Path) -> list[Path]:
         path.name for path in folder.glob("*.pt")
     )
     found = f"; found {', '.join(pickles)}, which may run code when read" if pickles else ""
-    raise InputError(f"{folder}: no {SINGLE} and no {INDEX}{found}; convert the model to safetensors")
+    raise InputError(
+        f"{folder}: no {SINGLE} and no {INDEX}{found}; convert the model to safetensors"
+    )
 
 
 def _indexed_shards(folder: Path) -> list[Path]:

@@ -19,9 +19,7 @@ def dump(tokenizer: Any, samples: list[Rendered], dropped: list[Rendered]) -> st
     prompts = sum(sample.prompt_length for sample in samples)
     lines = [f"- {sample.row_id}: {len(sample.ids):,} tokens" for sample in dropped]
     note = "Dropped as too long:\n" + "\n".join(lines) + "\n" if dropped else "None was dropped."
-    head = HEAD.format(
-        count=len(samples), tokens=tokens, supervised=tokens - prompts, dropped=note
-    )
+    head = HEAD.format(count=len(samples), tokens=tokens, supervised=tokens - prompts, dropped=note)
     return "\n".join([head, *(_one(tokenizer, ordered[i]) for i in sorted(picks))])
 
 

@@ -119,7 +119,9 @@ class Renderer:
                 raise InputError(_rows(f"{len(empty)} rows have no {name}", empty, "drop them"))
             marked = [row["row_id"] for row in rows if any(end in row[name] for end in ends)]
             if marked:
-                reason = f"{len(marked)} rows hold an end token ({', '.join(sorted(ends))}) in {name}"
+                reason = (
+                    f"{len(marked)} rows hold an end token ({', '.join(sorted(ends))}) in {name}"
+                )
                 raise InputError(_rows(reason, marked, "clean or drop them"))
 
 

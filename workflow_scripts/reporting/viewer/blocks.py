@@ -10,13 +10,12 @@ from typing import Any
 
 import polars as pl
 
-from workflow_scripts.common.cells import Method
 from workflow_scripts.reporting.viewer.records import GROUP, WITH_TEXTS, Records, read_cells
-from workflow_scripts.reporting.viewer.splices import anchors, locate
 from workflow_scripts.reporting.viewer.texts import front_code, utf16_lengths
 
 BLOCK_CHARACTERS = 1_000_000  # per block, before compression: about 10 ms to inflate and parse
 LEVEL = 6
+SPLICED = "spliced"
 THREADS = 2
 
 
@@ -31,18 +30,16 @@ def text_blocks(records: Records, paths: list[Path]) -> tuple[list[str], list[in
 
     The texts of one model and dataset are in memory at a time; compression runs in threads.
     """
-    phrases = {method.name: method for method in records.methods}
     packed: list[Future[str]] = []
     firsts: list[int] = []
     with ThreadPoolExecutor(THREADS) as pool:
         block: list[dict[str, Any]] = []
-        size = number = 0
-        for group in _groups(records, paths, phrases):
+        size = 0
+        for number, group in enumerate(_groups(records, paths)):
             if not block:
                 firsts.append(number)
             block.append(group)
             size += sum(len(rest) for _, rest in group["chains"]) + sum(map(len, group["answers"]))
-            number += 1
             if size >= BLOCK_CHARACTERS:
                 packed.append(pool.submit(pack, block))
                 block, size = [], 0
@@ -51,9 +48,7 @@ def text_blocks(records: Records, paths: list[Path]) -> tuple[list[str], list[in
         return [future.result() for future in packed], firsts
 
 
-def _groups(
-    records: Records, paths: list[Path], phrases: dict[str, Method]
-) -> Iterator[dict[str, Any]]:
+def _groups(records: Records, paths: list[Path]) -> Iterator[dict[str, Any]]:
     """Every group's texts in group order, reading the files of one model and dataset at a time."""
     rows = records.rows.select(*WITH_TEXTS.key, "group", "file")
     for part in rows.partition_by("model", "dataset", maintain_order=True):
@@ -63,27 +58,25 @@ def _groups(
         for group in joined.sort("group", maintain_order=True).partition_by(
             "group", maintain_order=True
         ):
-            yield group_texts(group, phrases)
+            yield group_texts(group)
 
 
-def group_texts(cells: pl.DataFrame, phrases: dict[str, Method]) -> dict[str, Any]:
+def group_texts(cells: pl.DataFrame) -> dict[str, Any]:
     """Texts of the cells of one question and sample; positions are UTF-16 units.
 
     chains    front-coded thinking texts, `[shared, rest]`
     thinking  per cell `[chain, length]`
-    splices   per cell `[[start, stop, exact], ...]`
+    splices   per cell `[[start, stop], ...]`: what the method wrote into the thinking
     answers   distinct answer texts; `answer` holds the index per cell
     family    per cell the number of its chain_id: equal numbers are cuts of one chain
     """
     if cells.select(GROUP).unique().height != 1:
         raise ValueError("cells of more than one group")
     texts = cells["thinking_text"].fill_null("").to_list()
-    counts = cells["thinking_tokens"].to_list()
     chains, places = front_code(texts)
     answers = cells["answer_text"].fill_null("").to_list()
     distinct = list(dict.fromkeys(answers))
     families = list(dict.fromkeys(cells["chain_id"].to_list()))
-    siblings = list(zip(texts, counts, strict=True))
     return {
         "chains": _utf16_chains(chains, texts, places),
         "thinking": [
@@ -91,8 +84,8 @@ def group_texts(cells: pl.DataFrame, phrases: dict[str, Method]) -> dict[str, An
             for text, (chain, length) in zip(texts, places, strict=True)
         ],
         "splices": [
-            _splices(row, siblings, phrases)
-            for row in cells.select("thinking_text", "thinking_tokens", "spans", "method").rows()
+            _splices(text, spans)
+            for text, spans in zip(texts, cells["spans"].to_list(), strict=True)
         ],
         "answers": distinct,
         "answer": [distinct.index(answer) for answer in answers],
@@ -113,16 +106,9 @@ def _utf16_chains(
     ]
 
 
-def _splices(
-    row: tuple[Any, ...], siblings: list[tuple[str, int]], phrases: dict[str, Method]
-) -> list[list[int]]:
-    text, tokens, spans, method = row
-    spliced = [(s["start"], s["stop"]) for s in spans or [] if s["author"] == "spliced"]
-    if not spliced or not text:
-        return []
-    phrase = phrases[method].phrase
-    found = locate(text, spliced, phrase, anchors(text, tokens, siblings))
-    ends = utf16_lengths(text, [end for splice in found for end in (splice.start, splice.stop)])
-    return [
-        [ends[2 * i], ends[2 * i + 1], int(splice.exact)] for i, splice in enumerate(found)
-    ]
+def _splices(text: str, spans: list[dict[str, Any]] | None) -> list[list[int]]:
+    """Places in the text that the method wrote, as `[[start, stop], ...]`."""
+    spliced = [span for span in spans or [] if span["author"] == SPLICED]
+    starts = utf16_lengths(text, [span["text_start"] for span in spliced])
+    stops = utf16_lengths(text, [span["text_stop"] for span in spliced])
+    return [list(pair) for pair in zip(starts, stops, strict=True)]

@@ -10,22 +10,31 @@ from typing import Any
 
 import polars as pl
 
+from workflow_scripts.common.delimiters import Delimiters
 from workflow_scripts.reporting.viewer.blocks import pack
 from workflow_scripts.reporting.viewer.records import OUTCOMES, Records
 
 HERE = Path(__file__).parent
 CODE_DATA = (
     "viewer.html",
-    "viewer.css",
+    "theme.css",
+    "page.css",
+    "texts.css",
+    "sample.css",
     "store.js",
     "filters.js",
     "search.js",
+    "highlight.js",
     "dom.js",
     "mathtext.js",
     "thinking.js",
+    "column.js",
     "sample.js",
     "list.js",
     "link.js",
+    "viewer.js",
+    "controls.js",
+    "keys.js",
     "main.js",
     "katex/LICENSE",
     "katex/katex.min.css",
@@ -52,6 +61,7 @@ CODE_DATA = (
     "katex/fonts/KaTeX_Typewriter-Regular.woff2",
 )
 SCRIPTS = tuple(name for name in CODE_DATA if name.endswith(".js") and "/" not in name)
+STYLES = tuple(name for name in CODE_DATA if name.endswith(".css") and "/" not in name)
 COLUMNS = (  # numbers and texts that the page shows as they are
     "question", "group", "sample", "thinking_tokens", "spliced_tokens", "answer_tokens",
     "prompt_tokens", "budget_tokens", "n", "n_used", "extracted", "same_as",
@@ -71,7 +81,7 @@ def render(records: Records, blocks: list[str], firsts: list[int], settings: dic
     parts = {
         "TITLE": html.escape(f"{study}: generations" if study else "Generations"),
         "POLICY": _policy(katex, script),
-        "STYLE": _math_style() + _read("viewer.css"),
+        "STYLE": _math_style() + "".join(map(_read, STYLES)),
         "LICENCE": _read("katex/LICENSE").replace("--", "- -"),
         "KATEX": katex,
         "INDEX": pack(index(records, firsts, settings)),
@@ -91,14 +101,18 @@ def index(records: Records, firsts: list[int], settings: dict[str, Any]) -> dict
         for key in ("models", "benchmarks")
     }
     rows = records.rows
+    classes = (settings.get("inference") or {}).get("class_prompts") or {}
+    prompts = {f"class-{name}": text for name, text in classes.items()}
     methods = [method.name for method in records.methods]
     return {
         "study": str(settings.get("study", "")),
         "models": _named(records.models, titles["models"]),
         "datasets": _named(records.datasets, titles["benchmarks"]),
         "methods": [
-            {"name": m.name, "kind": m.kind, "phrase": m.phrase, "n": m.n} for m in records.methods
+            {"name": m.name, "phrase": m.phrase, "added": prompts.get(m.kind, "")}
+            for m in records.methods
         ],
+        "forced_answer": Delimiters.from_config(settings.get("delimiters")).forced_answer,
         "budgets": records.budgets,
         "questions": _columns(
             records.questions.with_columns(dataset=_codes("dataset", records.datasets)),

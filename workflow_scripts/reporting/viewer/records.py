@@ -54,10 +54,11 @@ def read_cells(paths: list[Path], table: Table) -> pl.DataFrame:
     rows = pl.concat(
         [frame.with_columns(file=pl.lit(i, pl.Int32)) for i, frame in enumerate(frames)]
     )
-    twice = rows.filter(pl.struct(table.key).is_duplicated())
+    twice = rows.filter(pl.struct(table.key).is_duplicated()).sort(table.key)
     if twice.height:
-        files = sorted({str(paths[i]) for i in twice["file"].head(2)})
-        raise InputError(f"{' and '.join(files)}: same {'/'.join(table.key)}: {twice.row(0)[:6]}")
+        key = twice.select(table.key).row(0)
+        files = " and ".join(str(paths[i]) for i in sorted(twice["file"].head(2)))
+        raise InputError(f"{files}: same {'/'.join(table.key)}: {key}")
     return rows
 
 
@@ -90,13 +91,18 @@ def build(
     found = _method_order(rows, settings.get("inference") or {})
     questions = _questions(rows, known, datasets, notes)
     names = [method.name for method in found]
-    rows = (
-        rows.join(questions.select("dataset", "question_id", "question", "position"),
-                  on=["dataset", "question_id"], how="left", maintain_order="left")
-        .sort(
-            _rank("model", models), _rank("dataset", datasets), _rank("method", names),
-            _rank("budget", budgets), "question", "sample",
-        )
+    rows = rows.join(
+        questions.select("dataset", "question_id", "question", "position"),
+        on=["dataset", "question_id"],
+        how="left",
+        maintain_order="left",
+    ).sort(
+        _rank("model", models),
+        _rank("dataset", datasets),
+        _rank("method", names),
+        _rank("budget", budgets),
+        "question",
+        "sample",
     )
     notes += _uneven(rows)
     return Records(_numbered(rows), questions, models, datasets, found, budgets, notes)
@@ -119,9 +125,12 @@ def _graded(facts: pl.DataFrame, grades: pl.DataFrame | None, notes: list[str]) 
     if missing.height:
         notes.append(_counted(missing, "generation without a grade", "generations without a grade"))
     outcome = (
-        pl.when(pl.col("verdict").is_null()).then(pl.lit(UNGRADED))
-        .when(pl.col("verdict")).then(pl.lit(RIGHT))
-        .when(pl.col("no_answer")).then(pl.lit(NO_ANSWER))
+        pl.when(pl.col("verdict").is_null())
+        .then(pl.lit(UNGRADED))
+        .when(pl.col("verdict"))
+        .then(pl.lit(RIGHT))
+        .when(pl.col("no_answer"))
+        .then(pl.lit(NO_ANSWER))
         .otherwise(pl.lit(WRONG))
     )
     return rows.with_columns(outcome=outcome)
@@ -149,11 +158,7 @@ def _questions(
             f"{first['dataset']}, question {first['question_id']}."
         )
     order = [_rank("dataset", datasets), pl.col("position").fill_null(2**40), "question_id"]
-    return (
-        found.rename({"question": "bare"})
-        .sort(*order)
-        .with_row_index("question")
-    )
+    return found.rename({"question": "bare"}).sort(*order).with_row_index("question")
 
 
 def _uneven(rows: pl.DataFrame) -> list[str]:

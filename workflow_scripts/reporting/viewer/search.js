@@ -22,7 +22,9 @@ async function searchTexts(store, query, hits, report, cancelled) {
   for (let number = 0; number < firsts.length; number++) {
     const groups = await store.block(number);
     if (cancelled()) return;
-    groups.forEach((texts, k) => searchGroup(store, firsts[number] + k, unfold(texts), wanted, hits));
+    groups.forEach((texts, k) =>
+      searchGroup(store, firsts[number] + k, unfold(texts), wanted, hits),
+    );
     report((number + 1) / firsts.length);
   }
 }

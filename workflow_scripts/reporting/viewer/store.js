@@ -19,7 +19,8 @@ async function inflate(element) {
 async function arrived(id) {
   for (;;) {
     const element = document.getElementById(id);
-    if (element && (element.nextElementSibling || document.readyState !== "loading")) return element;
+    if (element && (element.nextElementSibling || document.readyState !== "loading"))
+      return element;
     if (document.readyState !== "loading") throw new Error(`the file is cut off: no ${id}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
@@ -79,6 +80,16 @@ class Store {
   sibling(i, cell) {
     const found = this.members[this.generations.group[i]].find((j) => this.cell[j] === cell);
     return found ?? -1;
+  }
+
+  // The same cell of the same question under every model and sample, `i` included.
+  alike(i) {
+    const { question } = this.generations;
+    this.byCell ??= Map.groupBy(
+      question.map((_, j) => j),
+      (j) => question[j] * this.methods.length * this.budgets.length + this.cell[j],
+    );
+    return this.byCell.get(question[i] * this.methods.length * this.budgets.length + this.cell[i]);
   }
 
   cellName(cell) {

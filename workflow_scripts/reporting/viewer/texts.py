@@ -1,5 +1,6 @@
 """Storing each chain's text once: cells of one chain are prefixes of one another."""
 
+
 def front_code(texts: list[str]) -> tuple[list[tuple[int, str]], list[tuple[int, int]]]:
     """Store texts that share beginnings, each shared beginning once.
 

@@ -1,0 +1,60 @@
+# From generations and grades to points, metrics and paired tests.
+
+
+rule count_points:
+    """Accuracy, intervals, tokens and ends of every cell, and what is wrong with the data."""
+    input:
+        generations=STUDY.all_cells,
+        grades=expand("<results>/grades/{model}.parquet", model=list(STUDY.models)),
+        engines=expand(
+            "<results>/generations/{model}/manifest.json", model=list(STUDY.models)
+        ),
+        benchmarks=expand("<results>/benchmarks/{dataset}.parquet", dataset=STUDY.datasets),
+    output:
+        points="<results>/analysis/points.csv",
+        outcomes="<results>/analysis/outcomes.parquet",
+        quality="<results>/analysis/quality.json",
+    log:
+        "<logs>/count_points.log",
+    benchmark:
+        "<results>/runtimes/count_points.tsv"
+    conda:
+        "../envs/reporting.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=20,
+    params:
+        settings=STUDY.analysis(),
+        code=code_id("analysis.count_points"),
+    shell:
+        "python -m workflow_scripts.analysis.count_points --generations {input.generations} "
+        "--grades {input.grades} --engines {input.engines} --benchmarks {input.benchmarks} "
+        "--points {output.points} --outcomes {output.outcomes} --quality {output.quality} "
+        "--settings {params.settings:q} --log {log}"
+
+
+rule measure:
+    """Control, Budget Error, Scaling and Max Performance with intervals; paired tests."""
+    input:
+        points="<results>/analysis/points.csv",
+        outcomes="<results>/analysis/outcomes.parquet",
+    output:
+        metrics="<results>/analysis/metrics.csv",
+        pairs="<results>/analysis/pairs.csv",
+        checks="<results>/analysis/checks.json",
+    log:
+        "<logs>/measure.log",
+    benchmark:
+        "<results>/runtimes/measure.tsv"
+    conda:
+        "../envs/reporting.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=20,
+    params:
+        settings=STUDY.analysis(),
+        code=code_id("analysis.measure"),
+    shell:
+        "python -m workflow_scripts.analysis.measure --points {input.points} "
+        "--outcomes {input.outcomes} --metrics {output.metrics} --pairs {output.pairs} "
+        "--checks {output.checks} --settings {params.settings:q} --log {log}"

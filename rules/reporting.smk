@@ -1,0 +1,165 @@
+# From tables to plots, the report and the sample viewer.
+
+
+rule plot_results:
+    """The headline scatter, curves, method comparison, n-Wait curve with flips, and lengths."""
+    input:
+        points="<results>/analysis/points.csv",
+        pairs="<results>/analysis/pairs.csv",
+        outcomes="<results>/analysis/outcomes.parquet",
+    output:
+        scaling="<results>/plots/scaling.png",
+        curves="<results>/plots/curves.png",
+        methods="<results>/plots/methods.png",
+        forcing="<results>/plots/forcing.png",
+        lengths="<results>/plots/lengths.png",
+        vector=expand(
+            "<results>/plots/{plot}.{kind}",
+            plot=["scaling", "curves", "methods", "forcing", "lengths"],
+            kind=["svg", "pdf"],
+        ),
+    log:
+        "<logs>/plot_results.log",
+    benchmark:
+        "<results>/runtimes/plot_results.tsv"
+    conda:
+        "../envs/reporting.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=20,
+    params:
+        settings=STUDY.plot_results(),
+        code=code_id("reporting.plot_results"),
+    shell:
+        "python -m workflow_scripts.reporting.plot_results --points {input.points} "
+        "--pairs {input.pairs} --outcomes {input.outcomes} --scaling {output.scaling} "
+        "--curves {output.curves} --methods {output.methods} --forcing {output.forcing} "
+        "--lengths {output.lengths} --settings {params.settings:q} --log {log}"
+
+
+rule plot_curation:
+    """Funnel, domains and sources, before and after."""
+    input:
+        funnel="<results>/curation/funnel.csv",
+        domains="<results>/curation/domains.csv",
+        sources="<results>/curation/sources.csv",
+    output:
+        funnel="<results>/plots/funnel.png",
+        domains="<results>/plots/domains.png",
+        sources="<results>/plots/sources.png",
+        vector=expand(
+            "<results>/plots/{plot}.{kind}",
+            plot=["funnel", "domains", "sources"],
+            kind=["svg", "pdf"],
+        ),
+    log:
+        "<logs>/plot_curation.log",
+    benchmark:
+        "<results>/runtimes/plot_curation.tsv"
+    conda:
+        "../envs/reporting.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=20,
+    params:
+        code=code_id("reporting.plot_curation"),
+    shell:
+        "python -m workflow_scripts.reporting.plot_curation --funnel {input.funnel} "
+        "--domains {input.domains} --sources {input.sources} --funnel-png {output.funnel} "
+        "--domains-png {output.domains} --sources-png {output.sources} --log {log}"
+
+
+rule plot_training:
+    """Loss, gradient norm, learning rate and speed of every trained model."""
+    input:
+        logs=expand("<results>/training/{model}/log.csv", model=STUDY.trained),
+    output:
+        png="<results>/plots/training.png",
+        vector=expand("<results>/plots/training.{kind}", kind=["svg", "pdf"]),
+    log:
+        "<logs>/plot_training.log",
+    benchmark:
+        "<results>/runtimes/plot_training.tsv"
+    conda:
+        "../envs/reporting.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=20,
+    params:
+        settings=STUDY.plot_training(),
+        code=code_id("reporting.plot_training"),
+    shell:
+        "python -m workflow_scripts.reporting.plot_training --logs {input.logs} "
+        "--png {output.png} --settings {params.settings:q} --log {log}"
+
+
+rule view_samples:
+    """A page with every generation: filter, read, compare two cells of one chain."""
+    input:
+        generations=STUDY.all_cells,
+        grades=expand("<results>/grades/{model}.parquet", model=list(STUDY.models)),
+        benchmarks=expand("<results>/benchmarks/{dataset}.parquet", dataset=STUDY.datasets),
+    output:
+        page="<results>/report/samples.html",
+    log:
+        "<logs>/view_samples.log",
+    benchmark:
+        "<results>/runtimes/view_samples.tsv"
+    conda:
+        "../envs/reporting.yaml"
+    resources:
+        mem_mb=8000,
+        runtime=20,
+    params:
+        settings=STUDY.view_samples(),
+        code=code_id("reporting.view_samples"),
+    shell:
+        "python -m workflow_scripts.reporting.view_samples --generations {input.generations} "
+        "--grades {input.grades} --benchmarks {input.benchmarks} --page {output.page} "
+        "--settings {params.settings:q} --log {log}"
+
+
+rule write_report:
+    """The report, with every number read from the tables, as Markdown and as one HTML page."""
+    input:
+        points="<results>/analysis/points.csv",
+        outcomes="<results>/analysis/outcomes.parquet",
+        metrics="<results>/analysis/metrics.csv",
+        pairs="<results>/analysis/pairs.csv",
+        quality="<results>/analysis/quality.json",
+        checks="<results>/analysis/checks.json",
+        funnel=STUDY.if_trained("<results>/curation/funnel.csv"),
+        curation=STUDY.if_trained("<results>/curation/curation.md"),
+        contamination=STUDY.if_trained("<results>/curation/contamination.json"),
+        engines=expand("<results>/generations/{model}/manifest.json", model=list(STUDY.models)),
+        training=expand("<results>/training/{model}/manifest.json", model=STUDY.trained),
+        plots=expand("<results>/plots/{plot}.png", plot=STUDY.plots),
+        generations=STUDY.all_cells,
+        grades=expand("<results>/grades/{model}.parquet", model=list(STUDY.models)),
+        benchmarks=expand("<results>/benchmarks/{dataset}.parquet", dataset=STUDY.datasets),
+        attempts="docs/attempts.md",
+    output:
+        markdown="<results>/report/report.md",
+        html="<results>/report/report.html",
+    log:
+        "<logs>/write_report.log",
+    benchmark:
+        "<results>/runtimes/write_report.tsv"
+    conda:
+        "../envs/reporting.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=20,
+    params:
+        settings=STUDY.write_report(),
+        code=code_id("reporting.write_report"),
+    shell:
+        "python -m workflow_scripts.reporting.write_report --points {input.points} "
+        "--outcomes {input.outcomes} --metrics {input.metrics} --pairs {input.pairs} "
+        "--quality {input.quality} --checks {input.checks} --funnel {input.funnel} "
+        "--curation-md {input.curation} --contamination {input.contamination} "
+        "--engines {input.engines} --training {input.training} --plots {input.plots} "
+        "--generations {input.generations} --grades {input.grades} "
+        "--benchmarks {input.benchmarks} --attempts {input.attempts} "
+        "--markdown {output.markdown} --html {output.html} "
+        "--settings {params.settings:q} --log {log}"

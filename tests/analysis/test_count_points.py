@@ -1,0 +1,324 @@
+import json
+import shutil
+from argparse import Namespace
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from tests.analysis.synthetic import Plan, write_study
+from workflow_scripts.analysis import count_points, measure
+from workflow_scripts.analysis.tables import METRICS, OUTCOMES, PAIRS, POINTS, read_table
+from workflow_scripts.common.errors import InputError
+from workflow_scripts.common.tables.generation import GENERATION
+from workflow_scripts.common.tables.grade import GRADE
+
+SMALL = Plan(
+    questions=12,
+    budgets=(16, "infinite"),
+    datasets=("algebra", "riddles"),
+    methods=[
+        {"method": "natural"},
+        {"method": "truncation"},
+        {"method": "force", "phrase": "Wait", "n": [1]},
+    ],
+)
+CELL = "s1k/algebra/truncation/16"
+
+
+def arguments(root: Path, paths: dict[str, list[Path]], plan: Plan = SMALL) -> Namespace:
+    names = ("generations", "grades", "engines", "benchmarks")
+    return Namespace(
+        **{name: list(paths[name]) for name in names},
+        points=root / "points.csv",
+        outcomes=root / "outcomes.parquet",
+        quality=root / "quality.json",
+        metrics=root / "metrics.csv",
+        pairs=root / "pairs.csv",
+        checks=root / "checks.json",
+        settings=plan.settings(),
+    )
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    root = tmp_path_factory.mktemp("study")
+    return root, write_study(root, SMALL)
+
+
+@pytest.fixture
+def study(written, tmp_path):
+    """A private copy of the small study."""
+    root, paths = written
+    shutil.copytree(root, tmp_path / "study")
+    return arguments(
+        tmp_path,
+        {n: [tmp_path / "study" / p.relative_to(root) for p in ps] for n, ps in paths.items()},
+    )
+
+
+def count(args: Namespace) -> tuple[pl.DataFrame, list[dict]]:
+    count_points.work(args)
+    return read_table(args.points, POINTS), json.loads(args.quality.read_text())["findings"]
+
+
+def kinds(findings: list[dict]) -> list[str]:
+    return [finding["kind"] for finding in findings]
+
+
+def cell_file(args: Namespace, cell: str = CELL) -> Path:
+    return next(path for path in args.generations if str(path).endswith(cell + ".parquet"))
+
+
+def rewrite(path: Path, frame: pl.DataFrame) -> None:
+    frame.write_parquet(path)
+
+
+def test_a_clean_study_has_every_cell_and_no_finding(study):
+    points, findings = count(study)
+    assert points.height == 2 * 2 * 5
+    assert findings == []
+
+
+def test_a_cell_counted_by_hand(tmp_path):
+    plan = Plan(questions=4, budgets=(8,), datasets=("riddles",), models=("base",),
+                methods=[{"method": "truncation"}])  # fmt: skip
+    paths = write_study(tmp_path, plan)
+    path = paths["generations"][0]
+    rows = pl.read_parquet(path).with_columns(
+        thinking_tokens=pl.Series([8, 19, 3, 6]),
+        budget_tokens=pl.Series([8, 8, 8, 8]),
+        answer_tokens=pl.Series([5, 1, 2, 2]),
+        spliced_tokens=pl.Series([0, 2, 0, 0]),
+        end=pl.Series(["forced", "forced", "natural", "context"]),
+        loop=pl.Series([False, True, False, False]),
+        answer_cut=pl.Series([True, False, False, False]),
+        same_as=pl.Series([None, None, None, "natural/infinite"], dtype=pl.String),
+    )
+    rewrite(path, rows)
+    grades = pl.read_parquet(paths["grades"][0]).with_columns(
+        verdict=pl.Series([True, False, True, True]),
+        no_answer=pl.Series([False, True, False, False]),
+        flags=pl.Series([["percent"], [], [], []], dtype=pl.List(pl.String)),
+    )
+    rewrite(paths["grades"][0], grades)
+    row = count(arguments(tmp_path, paths, plan))[0].row(0, named=True)
+    assert (row["correct"], row["questions"], row["accuracy"]) == (3, 4, 0.75)
+    assert row["mean_thinking_tokens"] == 9
+    assert row["median_thinking_tokens"] == 7
+    assert row["max_thinking_tokens"] == 19
+    assert row["over_budget"] == 1  # 19 > 8 + 10; 18 would not be
+    assert row["mean_answer_tokens"] == 2.5
+    assert row["mean_total_tokens"] == 11.5
+    assert [row[f"ended_{end}"] for end in ("natural", "forced", "context")] == [1, 2, 1]
+    assert (row["no_answer"], row["flagged"], row["loops"], row["answer_cut"]) == (1, 1, 1, 1)
+    assert row["same_as_share"] == 0.25
+    assert row["chance"] == 0.25  # four options
+    # 46 tokens, 2 of them spliced, at 60 s for 120,000 tokens
+    assert row["gpu_seconds"] == pytest.approx(44 * 60 / 120000)
+    assert row["path"] == "base/riddles/truncation/8"
+
+
+def test_slack_allows_ten_tokens_over_the_budget(tmp_path):
+    plan = Plan(questions=2, budgets=(8,), datasets=("algebra",), models=("base",),
+                methods=[{"method": "truncation"}])  # fmt: skip
+    paths = write_study(tmp_path, plan)
+    path = paths["generations"][0]
+    rewrite(path, pl.read_parquet(path).with_columns(thinking_tokens=pl.Series([18, 19])))
+    points, findings = count(arguments(tmp_path, paths, plan))
+    assert points["over_budget"].to_list() == [1]
+    assert kinds(findings) == ["over-budget"]
+
+
+def test_a_missing_cell_is_named_and_not_averaged(study):
+    study.generations.remove(cell_file(study))
+    points, findings = count(study)
+    assert points.filter(pl.col("path") == CELL).is_empty()
+    missing = [f for f in findings if f["kind"] == "missing-cell"]
+    assert [f["where"] for f in missing] == [CELL]
+    assert missing[0]["severity"] == "error"
+    orphans = [f for f in findings if f["kind"] == "grade-without-generation"]
+    assert [(f["where"], f["count"]) for f in orphans] == [(CELL, 12)]
+
+
+def test_an_empty_cell_is_named_once(study):
+    rewrite(cell_file(study), GENERATION.frame([]))
+    points, findings = count(study)
+    assert points.filter(pl.col("path") == CELL).is_empty()
+    assert kinds(findings).count("empty-cell") == 1
+    assert "missing-cell" not in kinds(findings)
+
+
+def test_a_short_cell_is_named_with_its_gap(study):
+    path = cell_file(study)
+    rewrite(path, pl.read_parquet(path).head(9))
+    points, findings = count(study)
+    row = points.filter(pl.col("path") == CELL).row(0, named=True)
+    assert (row["questions"], row["expected_questions"]) == (9, 12)
+    short = [f for f in findings if f["kind"] == "short-cell"]
+    assert [(f["where"], f["count"]) for f in short] == [(CELL, 3)]
+
+
+def test_duplicated_rows_are_counted_once_and_named(study):
+    before, _ = count(study)
+    path = cell_file(study)
+    frame = pl.read_parquet(path)
+    rewrite(path, pl.concat([frame, frame.head(3)]))
+    after, findings = count(study)
+    assert after.equals(before)
+    doubled = [f for f in findings if f["kind"] == "duplicate-generations"]
+    assert [(f["where"], f["count"]) for f in doubled] == [(CELL, 3)]
+
+
+def test_which_duplicate_counts_does_not_depend_on_row_order(study):
+    path = cell_file(study)
+    frame = pl.read_parquet(path)
+    other = frame.head(3).with_columns(thinking_tokens=pl.lit(3, pl.Int64))
+    rewrite(path, pl.concat([frame, other]))
+    first, _ = count(study)
+    rewrite(path, pl.concat([other, frame]))
+    second, _ = count(study)
+    assert first.equals(second)
+
+
+def test_duplicated_grades_are_named(study):
+    path = study.grades[0]
+    frame = pl.read_parquet(path)
+    rewrite(path, pl.concat([frame, frame.head(2).with_columns(verdict=~pl.col("verdict"))]))
+    _, findings = count(study)
+    assert kinds(findings) == ["duplicate-grades"]
+
+
+def test_an_ungraded_generation_makes_its_cell_short(study):
+    path = study.grades[1]
+    grades = pl.read_parquet(path)
+    first = grades.filter(pl.concat_str("dataset", "method", "budget", separator="/")
+                          == "algebra/truncation/16").head(1)  # fmt: skip
+    rewrite(path, grades.join(first, on=list(GRADE.key), how="anti"))
+    points, findings = count(study)
+    assert points.filter(pl.col("path") == CELL)["questions"].to_list() == [11]
+    assert sorted(kinds(findings)) == ["generation-without-grade", "short-cell"]
+
+
+def test_cells_and_questions_of_another_study_are_ignored_and_named(study):
+    before, _ = count(study)
+    path = cell_file(study)
+    frame = pl.read_parquet(path)
+    stranger = frame.head(1).with_columns(question_id=pl.lit("q999"))
+    other = frame.with_columns(method=pl.lit("force-aha-1"))
+    rewrite(path, pl.concat([frame, stranger, other]))
+    after, findings = count(study)
+    assert after.equals(before)
+    assert sorted(kinds(findings)) == ["unexpected-cell", "unknown-question"]
+
+
+def test_a_trained_model_without_its_base_is_named(study):
+    for name in ("generations", "grades"):
+        setattr(
+            study,
+            name,
+            [p for p in getattr(study, name) if "base" not in str(p).split("study")[-1]],
+        )
+    study.settings["models"] = [m for m in study.settings["models"] if m["name"] != "base"]
+    _, findings = count(study)
+    assert [(f["kind"], f["where"]) for f in findings] == [("no-base", "s1k")]
+
+
+def test_an_engine_without_times_gives_a_dash_and_a_note(study):
+    study.engines[0].write_text('{"model": "base"}')
+    points, findings = count(study)
+    assert points.filter(pl.col("model") == "base")["gpu_seconds"].null_count() == 10
+    assert points.filter(pl.col("model") == "s1k")["gpu_seconds"].null_count() == 0
+    assert kinds(findings) == ["no-engine-time"]
+
+
+def test_answers_that_hit_their_cap_are_a_warning(study):
+    path = cell_file(study)
+    rewrite(path, pl.read_parquet(path).with_columns(answer_cut=pl.lit(True)))
+    _, findings = count(study)
+    assert [(f["kind"], f["count"]) for f in findings] == [("answers-cut", 12)]
+
+
+def test_a_file_that_is_no_generation_table_is_an_error(study):
+    path = cell_file(study)
+    rewrite(path, pl.DataFrame({"model": ["s1k"]}))
+    with pytest.raises(InputError, match="truncation/16.parquet"):
+        count_points.work(study)
+
+
+def test_a_file_that_is_no_parquet_is_an_error(study):
+    cell_file(study).write_text("not a table")
+    with pytest.raises(InputError, match="not a parquet file"):
+        count_points.work(study)
+
+
+def test_a_missing_benchmark_is_an_error(study):
+    study.benchmarks.pop()
+    with pytest.raises(InputError, match="riddles"):
+        count_points.work(study)
+
+
+def test_only_the_first_questions_are_expected(study):
+    study.settings["benchmarks"][0]["first"] = 5
+    points, findings = count(study)
+    algebra = points.filter(pl.col("dataset") == "algebra")
+    assert set(algebra["expected_questions"]) == {5}
+    assert set(algebra["questions"]) == {5}
+    assert set(kinds(findings)) == {"unknown-question"}
+
+
+def test_order_of_rows_and_files_changes_nothing(study):
+    count(study)
+    measure.work(study)
+    names = ("points", "metrics", "pairs", "outcomes")
+    before = {name: getattr(study, name).read_bytes() for name in names}
+    for path in (*study.generations, *study.grades):
+        rewrite(path, pl.read_parquet(path).sample(fraction=1, shuffle=True, seed=5))
+    for name in ("generations", "grades", "engines", "benchmarks"):
+        getattr(study, name).reverse()
+    count(study)
+    measure.work(study)
+    assert {name: getattr(study, name).read_bytes() for name in names} == before
+
+
+def test_names_of_questions_do_not_matter_for_counts(study):
+    before, _ = count(study)
+    rename = pl.concat_str(pl.lit("x"), pl.col("question_id"))
+    for path in (*study.generations, *study.grades, *study.benchmarks):
+        rewrite(path, pl.read_parquet(path).with_columns(question_id=rename))
+    after, _ = count(study)
+    assert after.equals(before)
+
+
+def test_measure_of_a_study_with_a_short_cell_uses_shared_questions(study):
+    path = cell_file(study)
+    rewrite(path, pl.read_parquet(path).head(9))
+    count(study)
+    measure.work(study)
+    pairs = read_table(study.pairs, PAIRS)
+    both = pairs.filter(
+        (pl.col("comparison") == "budget")
+        & (pl.col("model_a") == "s1k")
+        & (pl.col("dataset") == "algebra")
+        & (pl.col("method_a") == "truncation")
+    )
+    assert both["questions"].to_list() == [9]
+    metrics = read_table(study.metrics, METRICS)
+    assert metrics["scaling_per_1k"].is_nan().sum() == 0
+
+
+def test_recorded_hashes_are_those_of_the_files(study):
+    from workflow_scripts.analysis.tables import file_hash
+
+    count(study)
+    measure.work(study)
+    checks = json.loads(study.checks.read_text())
+    quality = json.loads(study.quality.read_text())
+    assert checks["sha256"]["metrics.csv"] == file_hash(study.metrics)
+    assert checks["sha256"]["pairs.csv"] == file_hash(study.pairs)
+    assert quality["sha256"]["points.csv"] == checks["points_seen"] == file_hash(study.points)
+
+
+def test_outcomes_hold_one_row_per_generation(study):
+    count(study)
+    assert OUTCOMES.read(study.outcomes).height == 2 * 2 * 5 * 12

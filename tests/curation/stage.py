@@ -1,0 +1,131 @@
+"""Runs the entry scripts of the stage in this process, on pools written by the tests."""
+
+import json
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+from workflow_scripts.curation import (
+    decontaminate,
+    filter_difficulty,
+    filter_quality,
+    load_benchmark,
+    load_pool,
+    select,
+    summarise_curation,
+)
+
+DOMAINS = ("Algebra", "Geometry", "Number theory")
+
+
+def raw_row(i: int, **changes: Any) -> dict[str, Any]:
+    """A row in the featurized spelling that passes every filter; `i` makes it unique."""
+    return {
+        "question": f"Problem {i} of lot {i * 7}: what {_word(i)} {_word(i * 3 + 1)} has sum {i}?",
+        "thinking_trajectories": [f"Think about {_word(i)}. " * (3 + i % 17)],
+        "attempt": f"Final Answer: {i}",
+        "solution": str(i),
+        "source_type": "AI-MO/NuminaMath-CoT/aops_forum",
+        "metadata": "{'a': 1}",
+        "domain": DOMAINS[i % len(DOMAINS)],
+        "isqwen7bcorrect": False,
+        "isqwen32bcorrect": False,
+        "isgeminicorrect": True,
+        "gemini_length": 100 + i,
+        **changes,
+    }
+
+
+def _word(i: int) -> str:
+    return "".join("abcdefghij"[int(digit)] for digit in str(i * 7919 + 13))
+
+
+def write_jsonl(path: Path, rows: list[dict[str, Any]]) -> Path:
+    """Rows as JSONL."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def load(folder: Path, rows: list[dict[str, Any]], columns: dict[str, str] | None = None) -> Path:
+    """`load_pool` on rows; the pool's path, with audit.json beside it."""
+    source = write_jsonl(folder / "source.jsonl", rows)
+    settings = {"source": {"files": ["source.jsonl"]}, "columns": columns or {}}
+    pool = folder / "pool.parquet"
+    load_pool.work(
+        Namespace(files=[source], pool=pool, audit=folder / "audit.json", settings=settings)
+    )
+    return pool
+
+
+def load_exam(
+    folder: Path, rows: list[dict[str, Any]], name: str = "exam", kind: str = "math", **more: Any
+) -> Path:
+    """`load_benchmark` on rows."""
+    source = write_jsonl(folder / f"{name}.jsonl", rows)
+    settings = {"name": name, "format": kind, "source": {"files": ["x"]}, "seed": 42, **more}
+    path = folder / f"{name}.parquet"
+    load_benchmark.work(Namespace(files=[source], benchmark=path, settings=settings))
+    return path
+
+
+def run_filters(
+    folder: Path,
+    benchmarks: list[Path],
+    quality: dict[str, Any] | None = None,
+    decontamination: dict[str, Any] | None = None,
+    difficulty: dict[str, Any] | None = None,
+) -> Namespace:
+    """The three filters on `folder/pool.parquet`; paths of everything they wrote."""
+    paths = Namespace(
+        pool=folder / "pool.parquet",
+        quality=folder / "quality.parquet",
+        decontamination=folder / "decontamination.parquet",
+        contamination=folder / "contamination.json",
+        difficulty=folder / "difficulty.parquet",
+        benchmarks=benchmarks,
+    )
+    settings = (
+        quality or {"rules": "strict", "require_teacher_correct": True},
+        decontamination or {"ngram": 8, "boilerplate": "separate"},
+        difficulty
+        or {"drop_if_correct": ["qwen7b_correct", "qwen32b_correct"], "null_label": "drop"},
+    )
+    for script, entry in zip(
+        (filter_quality, decontaminate, filter_difficulty), settings, strict=True
+    ):
+        script.work(Namespace(**vars(paths), settings=entry))
+    return paths
+
+
+def run_select(
+    paths: Namespace, selector: str, size: int, tokenizer: Path, seed: int = 42, **options: Any
+) -> Path:
+    """`select`; the set's path."""
+    folder = paths.pool.parent / "sets"
+    settings = {
+        "selection": {"size": size, "length_bias": 0.5, "benchmark_phase": 0, **options},
+        "tokenizer": {"path": str(tokenizer)},
+        "selector": selector,
+        "seed": seed,
+    }
+    folder.mkdir(exist_ok=True)
+    out = folder / f"{selector}.parquet"
+    counts = folder / f"{selector}.json"
+    select.work(Namespace(**vars(paths), set=out, counts=counts, settings=settings))
+    return out
+
+
+def run_summary(paths: Namespace, sets: list[Path]) -> Namespace:
+    """`summarise_curation`; paths of what it wrote."""
+    folder = paths.pool.parent
+    out = Namespace(
+        funnel=folder / "funnel.csv",
+        domains=folder / "domains.csv",
+        sources=folder / "sources.csv",
+        dropped=folder / "dropped.parquet",
+        report=folder / "curation.md",
+    )
+    settings = {"selectors": [path.stem for path in sets], "seed": 42}
+    summarise_curation.work(Namespace(**vars(paths), **vars(out), sets=sets, settings=settings))
+    return out

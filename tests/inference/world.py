@@ -1,0 +1,163 @@
+"""A tiny tokenizer, questions and settings for tests; and the slow, obvious way to do a cell."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from workflow_scripts.common.tables.benchmark import BENCHMARK, Question
+from workflow_scripts.inference.engine import Sampling
+from workflow_scripts.inference.scripted import NextId
+
+ALPHABET = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 .,:+-*=()?!'\n"
+SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<think>", "</think>"]
+TEMPLATE = (
+    "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+
+
+def write_tokenizer(folder: Path, template: str = TEMPLATE) -> None:
+    """One token per character, plus special tokens."""
+    from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    words = {text: i for i, text in enumerate([*SPECIAL, "<unk>", *ALPHABET])}
+    raw = Tokenizer(models.WordLevel(words, unk_token="<unk>"))
+    raw.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
+    raw.decoder = decoders.Fuse()
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=raw,
+        eos_token="<|im_end|>",
+        pad_token="<|endoftext|>",
+        additional_special_tokens=SPECIAL[1:],
+    )
+    tokenizer.chat_template = template
+    tokenizer.save_pretrained(folder)
+
+
+def write_model(folder: Path, template: str = TEMPLATE, context: int = 400) -> Path:
+    """A model folder without weights, and its model.json; returns the latter's path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_tokenizer(folder, template)
+    config = {
+        "vocab_size": 128,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "num_key_value_heads": 1,
+        "hidden_size": 64,
+        "model_type": "qwen2",
+    }
+    (folder / "config.json").write_text(json.dumps(config))
+    facts = {"name": "tiny", "path": str(folder), "digest": "0" * 64, "context": context}
+    path = folder / "model.json"
+    path.write_text(json.dumps(facts))
+    return path
+
+
+def write_weights(folder: Path, context: int = 400) -> None:
+    """Random weights for the tokenizer in `folder`, large enough that greedy text varies."""
+    import torch
+    from transformers import Qwen2Config, Qwen2ForCausalLM
+
+    torch.manual_seed(5)
+    config = Qwen2Config(
+        vocab_size=128,
+        hidden_size=64,
+        intermediate_size=128,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        max_position_embeddings=context,
+        initializer_range=0.6,
+        tie_word_embeddings=True,
+        eos_token_id=2,
+    )
+    Qwen2ForCausalLM(config).save_pretrained(folder)
+
+
+def questions(count: int, dataset: str = "toy") -> list[Question]:
+    """Short questions with different prompts."""
+    texts = [f"what is {i} + {i * 7}?" for i in range(count)]
+    return [Question(dataset, f"q{i}", i, text, text, "1", "math") for i, text in enumerate(texts)]
+
+
+def write_benchmark(path: Path, count: int, dataset: str = "toy") -> Path:
+    """The same questions as a benchmark table."""
+    BENCHMARK.write(path, BENCHMARK.frame([vars(q) for q in questions(count, dataset)]), {})
+    return path
+
+
+def inference(**more: Any) -> dict[str, Any]:
+    """An inference section with every plain method."""
+    section: dict[str, Any] = {
+        "budgets": [4, 16, 40, "infinite"],
+        "methods": [
+            {"method": "natural"},
+            {"method": "truncation"},
+            {"method": "force", "phrase": "Wait", "n": [0, 1, 3]},
+            {"method": "force", "phrase": "", "n": [2]},
+            {"method": "class-short"},
+            {"method": "class-long"},
+        ],
+        "class_prompts": {"short": "Be brief.", "long": "Take your time."},
+        "context": 400,
+        "answer_tokens": 12,
+        "temperature": 0.0,
+        "mode": "fast",
+        "engine": {
+            "kind": "scripted",
+            "device": "cpu",
+            "dtype": "float32",
+            "max_sequences": 16,
+            "options": {"mean_length": 24},
+        },
+        "gpus": 0,
+        "threads": 1,
+    }
+    return {**section, **more}
+
+
+def settings(folder: Path, **more: Any) -> dict[str, Any]:
+    """Settings of generate and cut."""
+    return {
+        "inference": inference(**more),
+        "delimiters": {},
+        "system_prompt": "",
+        "first": {},
+        "seed": 42,
+        "store": str(folder / "store" / "tiny.sqlite"),
+        "out": str(folder / "out"),
+    }
+
+
+def write_out(
+    script: NextId, prompt: tuple[int, ...], cap: int, stop: tuple[int, ...], minimum: int = 0
+) -> tuple[list[int], bool]:
+    """Generate id by id from a prompt: ids, and whether an end token came before the cap."""
+    ids: list[int] = []
+    sampling = Sampling(stop)
+    while len(ids) < cap:
+        token = script(prompt + tuple(ids), sampling)
+        if token in stop:
+            if len(ids) >= minimum:
+                return ids, True
+            token = min(set(range(len(stop) + 1)) - set(stop))
+        ids.append(token)
+    return ids, False
+
+
+def fresh_cell(
+    script: NextId, prompt: tuple[int, ...], phrase: tuple[int, ...], n: int, cap: int, stop: Any
+) -> tuple[list[int], bool]:
+    """One cell generated from scratch: think, splice, think; all rounds share the cap."""
+    ids: list[int] = []
+    for k in range(n + 1):
+        if k:
+            ids = (ids + list(phrase))[:cap]
+        if len(ids) >= cap:
+            return ids, False
+        more, ended = write_out(script, prompt + tuple(ids), cap - len(ids), stop, min(k, 1))
+        ids += more
+        if not ended:
+            return ids, False
+    return ids, True

@@ -1,0 +1,54 @@
+"""Fixtures: a tiny base model on disk and its tokenised training set."""
+
+import os
+
+os.environ["DS_ACCELERATOR"] = "cpu"  # read when deepspeed is imported
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+from pathlib import Path  # noqa: E402
+
+import pytest  # noqa: E402
+import torch  # noqa: E402
+
+from tests.training import tiny  # noqa: E402
+from workflow_scripts.common.delimiters import Delimiters  # noqa: E402
+from workflow_scripts.training.model_card import ModelCard  # noqa: E402
+from workflow_scripts.training.rendering import Renderer, load_tokenizer  # noqa: E402
+from workflow_scripts.training.token_store import (  # noqa: E402
+    SAMPLES,
+    TokenStore,
+    open_store,
+    sample_table,
+    write_tokens,
+)
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def base(tmp_path_factory: pytest.TempPathFactory) -> ModelCard:
+    """The tiny model in a folder of its own; tests must not change it."""
+    return tiny.save_base(tmp_path_factory.mktemp("base"))
+
+
+@pytest.fixture(scope="session")
+def renderer(base: ModelCard) -> Renderer:
+    """Renderer of the tiny model with s1's delimiters."""
+    return Renderer(load_tokenizer(base.folder), Delimiters())
+
+
+@pytest.fixture(scope="session")
+def store_files(tmp_path_factory: pytest.TempPathFactory, renderer: Renderer) -> tuple[Path, Path]:
+    """tokens.npy and samples.parquet of 10 samples."""
+    folder = tmp_path_factory.mktemp("store")
+    rendered = renderer.render(tiny.rows(10))
+    tokens, samples = folder / "tokens.npy", folder / "samples.parquet"
+    write_tokens(tokens, rendered)
+    SAMPLES.write(samples, sample_table(rendered), {})
+    return tokens, samples
+
+
+@pytest.fixture(scope="session")
+def store(store_files: tuple[Path, Path]) -> TokenStore:
+    """The tokenised set, memory-mapped."""
+    return open_store(*store_files)

@@ -1,0 +1,167 @@
+"""Worker for test_resume: training runs that are killed, stopped or hindered, in forked processes.
+
+    python -m tests.training.scenarios FOLDER BASE TOKENS SAMPLES
+
+Imports once, then forks one child per run; a child's message goes to FOLDER/RUN.log.
+"""
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+STEPS, EVERY = 6, 2
+
+
+def main() -> None:
+    folder, base, tokens, samples = map(Path, sys.argv[1:5])
+    from workflow_scripts.training import launch
+
+    launch.prepare_environment("cpu")
+    import deepspeed  # noqa: F401
+    import transformers.models.qwen2.modeling_qwen2  # noqa: F401
+
+    import workflow_scripts.training.session  # noqa: F401
+
+    def run(name: str, out: str, hindrance: Any = None, **changes: Any) -> int:
+        pid = os.fork()
+        if pid == 0:
+            child(folder, base, tokens, samples, name, out, hindrance, changes)
+        _, status = os.waitpid(pid, 0)
+        return os.waitstatus_to_exitcode(status)
+
+    codes = {"whole": run("whole", "whole")}
+    codes["killed"] = run("killed", "kill", at_step(4, signal.SIGKILL))
+    keep(folder, "kill", "after-kill")
+    codes["killed-resumed"] = run("killed-resumed", "kill")
+    codes["stopped"] = run("stopped", "stop", at_step(2, signal.SIGTERM))
+    keep(folder, "stop", "after-stop")
+    codes["other"] = run("other", "stop", recipe={"learning_rate": 0.5})
+    codes["stopped-resumed"] = run("stopped-resumed", "stop", keep_optimizer=True)
+    codes["torn"] = run("torn", "torn", in_save(2, kill_now))
+    codes["torn-resumed"] = run("torn-resumed", "torn")
+    codes["full-disk"] = run("full-disk", "disk", in_save(2, disk_full))
+    codes["full-disk-resumed"] = run("full-disk-resumed", "disk")
+    codes["nan"] = run("nan", "nan", nan_at(3))
+    codes["bf16"] = run("bf16", "bf16", precision="bf16")
+    codes["bf16-killed"] = run("bf16-killed", "bf16k", at_step(3, signal.SIGKILL), precision="bf16")
+    codes["bf16-resumed"] = run("bf16-resumed", "bf16k", precision="bf16")
+    (folder / "codes.json").write_text(json.dumps(codes))
+
+
+def keep(folder: Path, out: str, name: str) -> None:
+    """Note which checkpoint a dead run left."""
+    (folder / f"{name}.json").write_bytes((folder / out / "ck" / "state.json").read_bytes())
+
+
+def at_step(index: int, number: int) -> Any:
+    """A signal to this process in the middle of step `index` (from 0)."""
+
+    def hinder() -> None:
+        from workflow_scripts.training import loop
+
+        original = loop._accumulate
+
+        def accumulate(run: Any, batches: Any, weights: Any) -> float:
+            accumulate.calls += 1
+            loss = original(run, batches, weights)
+            if accumulate.calls == index + 1:
+                os.kill(os.getpid(), number)
+            return loss
+
+        accumulate.calls = 0
+        loop._accumulate = accumulate
+
+    return hinder
+
+
+def in_save(count: int, act: Any) -> Any:
+    """`act` in the middle of the `count`-th checkpoint, when part of it is on disk."""
+
+    def hinder() -> None:
+        from deepspeed.runtime.engine import DeepSpeedEngine
+
+        original = DeepSpeedEngine._save_zero_checkpoint
+
+        def save(*args: Any) -> None:
+            save.calls += 1
+            if save.calls == count:
+                act()
+            original(*args)
+
+        save.calls = 0
+        DeepSpeedEngine._save_zero_checkpoint = save
+
+    return hinder
+
+
+def kill_now() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def disk_full() -> None:
+    raise OSError(28, "No space left on device")
+
+
+def nan_at(index: int) -> Any:
+    """A loss that is not a number at step `index`."""
+
+    def hinder() -> None:
+        from workflow_scripts.training.engine import Engine
+
+        original = Engine.accumulate
+
+        def accumulate(self: Any, batch: Any, last: bool) -> Any:
+            accumulate.steps += last
+            return original(self, batch, last) * (
+                float("nan") if accumulate.steps == index + 1 else 1.0
+            )
+
+        accumulate.steps = 0
+        Engine.accumulate = accumulate
+
+    return hinder
+
+
+def child(
+    folder: Path, base: Path, tokens: Path, samples: Path, name: str, out: str, hindrance: Any,
+    changes: dict[str, Any],
+) -> None:
+    """Run the train rule with its real command line, in this process; never returns."""
+    if hindrance:
+        hindrance()
+    settings = {
+        "name": "t",
+        "weights": str(folder / out / "weights"),
+        "checkpoints": str(folder / out / "ck"),
+        "seed": 1,
+        "recipe": {"epochs": 2, "batch_size": 4, "learning_rate": 1e-2},
+        "precision": "fp32",
+        "micro_batch_tokens": 200,
+        "checkpoint_every": EVERY,
+        "threads": 1,
+        "device": "cpu",
+    }
+    settings["recipe"] |= changes.pop("recipe", {})
+    settings |= changes
+    target = folder / out
+    sys.argv = ["train", "--tokens", str(tokens), "--samples", str(samples)]
+    sys.argv += ["--model", str(base), "--trained", str(target / "model.json")]
+    sys.argv += ["--manifest", str(target / "manifest.json"), "--curve", str(target / "log.csv")]
+    sys.argv += ["--settings", json.dumps(settings), "--log", str(folder / f"{name}.log")]
+    from workflow_scripts.training import train
+
+    code = 1
+    try:
+        train.main()
+        code = 0
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,66 @@
+"""Worker for test_zero_stages: weights after a few steps under one ZeRO stage after another.
+
+    python -m tests.training.stages BASE TOKENS SAMPLES OUT [STAGE ...]
+"""
+
+import sys
+from pathlib import Path
+
+import torch
+
+from workflow_scripts.training import launch
+
+CAPACITY = 200
+LEARNING_RATE = 1e-2
+
+
+def main() -> None:
+    base, tokens, samples, out = map(Path, sys.argv[1:5])
+    launch.prepare_environment("cpu")
+    torch.set_num_threads(1)
+    from workflow_scripts.training.engine import start_distributed
+    from workflow_scripts.training.token_store import open_store
+
+    start_distributed("cpu")
+    store = open_store(tokens, samples)
+    for stage in map(int, sys.argv[5:]):
+        weights = train(base, store, stage)
+        if launch.rank() == 0:
+            torch.save(weights, out / f"stage{stage}.pt")
+
+
+def train(base, store, stage, steps=3):  # type: ignore[no-untyped-def]
+    """Weights after `steps` steps of 4 samples in fp32."""
+    from workflow_scripts.training.attention import BACKENDS
+    from workflow_scripts.training.deepspeed_config import deepspeed_config
+    from workflow_scripts.training.engine import Engine
+    from workflow_scripts.training.export import _state
+    from workflow_scripts.training.micro_batch import assemble, sample_weights
+    from workflow_scripts.training.packed_model import load
+    from workflow_scripts.training.recipe import Recipe, TrainSettings
+    from workflow_scripts.training.schedule import Schedule, share
+
+    recipe = Recipe(learning_rate=LEARNING_RATE, batch_size=4, max_grad_norm=0.5)
+    settings = TrainSettings("t", "w", "c", recipe=recipe, precision="fp32")
+    settings.deepspeed["zero_optimization"] = {"stage": stage}
+    if stage == 3:
+        settings.deepspeed["zero_optimization"]["stage3_param_persistence_threshold"] = 0
+    model = load(base, BACKENDS["sdpa"], torch.float32, 64)
+    model.recompute = 1
+    engine = Engine(model, deepspeed_config(settings, "cpu"), recipe.weight_decay)
+    schedule = Schedule(len(store), 4, 1, 0)
+    for step in range(steps):
+        chosen = schedule.step(step)
+        weights = sample_weights(store, chosen, "sample-mean")
+        engine.set_learning_rate(LEARNING_RATE)
+        costs = store.lengths.astype(float)
+        batches = share(chosen, store.lengths, costs, CAPACITY, launch.world_size())[launch.rank()]
+        for place, batch in enumerate(batches):
+            engine.accumulate(assemble(store, batch, weights), last=place == len(batches) - 1)
+        engine.step()
+    state = _state(engine)
+    return None if state is None else {k: v.clone() for k, v in state.items()}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,120 @@
+"""The training text: layout, mask, and what is refused."""
+
+import pytest
+
+from tests.training import tiny
+from workflow_scripts.common.delimiters import Delimiters
+from workflow_scripts.common.errors import ConfigError, InputError
+from workflow_scripts.training.length_limit import apply_limit
+from workflow_scripts.training.rendered_dump import dump
+from workflow_scripts.training.rendering import Renderer, answer_text
+
+ROW = {"row_id": "a", "question": "1 + 1?", "trace": "  one\n\ntwo \n", "attempt": " It is 2. "}
+
+
+def decoded(renderer: Renderer, row: dict[str, str]) -> tuple[str, str]:
+    (sample,) = renderer.render([row])
+    tokenizer, cut = renderer.tokenizer, sample.prompt_length
+    return tokenizer.decode(sample.ids[:cut]), tokenizer.decode(sample.ids[cut:])
+
+
+def test_whole_text_is_s1s_layout(renderer: Renderer) -> None:
+    prompt, turn = decoded(renderer, ROW)
+    assert prompt == (
+        "<|im_start|>system\nBe helpful.<|im_end|>\n<|im_start|>user\n1 + 1?<|im_end|>\n"
+        "<|im_start|>assistant\n"
+    )
+    assert turn == (
+        "<|im_start|>think\none\n\ntwo\n<|im_start|>answer\nAnswer: It is 2.<|im_end|>\n"
+    )
+
+
+def test_supervised_ids_are_exactly_the_assistant_turn(renderer: Renderer) -> None:
+    for row in tiny.rows(12):
+        _, turn = decoded(renderer, row)
+        assert turn == renderer.delimiters.assistant_turn(
+            row["trace"], answer_text(row["attempt"])
+        ) + "\n"
+
+
+def test_turn_splits_back_into_trace_and_attempt(renderer: Renderer) -> None:
+    for row in tiny.rows(12):
+        _, turn = decoded(renderer, row)
+        start, _, rest = turn.partition("\n")
+        trace, _, rest = rest.partition("\n<|im_start|>answer\n")
+        answer, _, tail = rest.partition("<|im_end|>")
+        assert (start, trace, tail) == ("<|im_start|>think", row["trace"], "\n")
+        assert answer.removeprefix("Answer: ") == row["attempt"].removeprefix("Answer: ")
+
+
+def test_prompt_is_what_inference_sends(renderer: Renderer) -> None:
+    (sample,) = renderer.render([ROW])
+    messages = [{"role": "user", "content": ROW["question"]}]
+    sent = renderer.tokenizer.apply_chat_template(
+        messages, add_generation_prompt=True, return_dict=True
+    )["input_ids"]
+    start = renderer.tokenizer.encode("<|im_start|>think", add_special_tokens=False)
+    assert sample.ids[: len(sent) + len(start)] == sent + start
+
+
+def test_answer_prefix_only_where_absent() -> None:
+    assert answer_text("42") == "Answer: 42"
+    assert answer_text("Final Answer: 42") == "Final Answer: 42"
+    assert answer_text("\nThe answer: 42 ") == "Answer: The answer: 42"  # case matters, as in s1
+
+
+def test_system_prompt_replaces_the_templates_own(renderer: Renderer) -> None:
+    other = Renderer(renderer.tokenizer, Delimiters(), "Think hard.")
+    assert other.prompt("q").startswith("<|im_start|>system\nThink hard.<|im_end|>\n")
+    assert "Be helpful" not in other.prompt("q")
+
+
+def test_delimiters_of_another_family() -> None:
+    tokenizer = tiny.tokenizer()
+    tokenizer.add_special_tokens({"additional_special_tokens": ["<think>", "</think>"]})
+    entry = {"think_start": "<think>", "think_end": ["</think>"], "answer_start": "</think>"}
+    _, turn = decoded(Renderer(tokenizer, Delimiters.from_config(entry)), ROW)
+    assert turn == "<think>\none\n\ntwo\n</think>\nAnswer: It is 2.<|im_end|>\n"
+
+
+def test_tokenizer_without_the_delimiters_is_refused() -> None:
+    entry = {"think_start": "<think>", "think_end": ["</think>"], "answer_start": "</think>"}
+    with pytest.raises(ConfigError, match=r"think_end: '</think>' is 8 tokens"):
+        Renderer(tiny.tokenizer(), Delimiters.from_config(entry))
+
+
+@pytest.mark.parametrize("column", ["trace", "attempt", "question"])
+def test_empty_text_is_refused_with_its_row(renderer: Renderer, column: str) -> None:
+    rows = [*tiny.rows(3), ROW | {column: " \n"}]
+    with pytest.raises(InputError, match=f"1 rows have no {column}; drop them: a"):
+        renderer.render(rows)
+
+
+def test_end_tokens_inside_a_trace_are_refused(renderer: Renderer) -> None:
+    with pytest.raises(InputError, match="1 rows hold an end token .* in trace.*: a"):
+        renderer.render([ROW | {"trace": "so <|im_start|>answer\n3"}])
+
+
+def test_too_long_samples_are_listed_or_dropped_never_cut(renderer: Renderer) -> None:
+    samples = renderer.render(tiny.rows(6))
+    limit = sorted(len(sample.ids) for sample in samples)[3]
+    long = [sample for sample in samples if len(sample.ids) > limit]
+    with pytest.raises(InputError) as error:
+        apply_limit(samples, limit, 512, "refuse")
+    for sample in long:
+        assert f"{sample.row_id} ({len(sample.ids)})" in str(error.value)
+    kept, dropped = apply_limit(samples, limit, 512, "drop")
+    assert dropped == long and kept == [sample for sample in samples if sample not in long]
+    assert apply_limit(samples, 10_000, limit, "drop")[1] == long  # the model's context counts too
+
+
+def test_nothing_left_is_an_error(renderer: Renderer) -> None:
+    with pytest.raises(InputError, match="nothing is left"):
+        apply_limit(renderer.render(tiny.rows(2)), 5, None, "drop")
+
+
+def test_dump_marks_the_supervised_part(renderer: Renderer) -> None:
+    samples = renderer.render(tiny.rows(6))
+    text = dump(renderer.tokenizer, samples[:5], samples[5:])
+    assert text.count("⟦<|im_start|>think\n") == 3 and text.count("<|im_end|>\n⟧") == 3
+    assert f"- r005: {len(samples[5].ids)} tokens" in text

@@ -1,0 +1,82 @@
+"""ZeRO 0 to 3 with one and two processes against a plain torch loop on padded batches."""
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.training import tiny
+from tests.training.stages import LEARNING_RATE
+from tests.training.test_packed_model import padded_reference
+from workflow_scripts.training import launch
+from workflow_scripts.training.model_card import ModelCard
+from workflow_scripts.training.schedule import Schedule
+from workflow_scripts.training.token_store import TokenStore
+
+# Adam divides by the root of the squared gradient, so float order shows: 1e-4 of a weight's change.
+TOLERANCE = 1e-4
+
+
+@pytest.fixture(scope="module")
+def plain(store: TokenStore) -> dict[str, torch.Tensor]:
+    """Three AdamW steps of transformers' own model, padded, sample-mean, clipped at 0.5."""
+    model = tiny.model()
+    parameters = dict(model.named_parameters())
+    groups = [
+        {"params": [p for p in parameters.values() if p.dim() > 1], "weight_decay": 1e-4},
+        {"params": [p for p in parameters.values() if p.dim() == 1], "weight_decay": 0.0},
+    ]
+    adam = torch.optim.AdamW(groups, lr=LEARNING_RATE, betas=(0.9, 0.95), eps=1e-8)
+    schedule = Schedule(len(store), 4, 1, 0)
+    for step in range(3):
+        _, grads = padded_reference_of(model, store, schedule.step(step))
+        for name, parameter in parameters.items():
+            parameter.grad = grads[name]
+        torch.nn.utils.clip_grad_norm_(parameters.values(), 0.5)
+        adam.step()
+        adam.zero_grad()
+    return {name: parameter.detach() for name, parameter in parameters.items()}
+
+
+def padded_reference_of(model, store, samples):  # type: ignore[no-untyped-def]
+    """`padded_reference` with this model's current weights."""
+    original = tiny.model
+    try:
+        tiny.model = lambda: model
+        return padded_reference(store, samples, "sample-mean")
+    finally:
+        tiny.model = original
+
+
+@pytest.fixture(scope="module", params=[1, 2], ids=["one process", "two processes"])
+def trained(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    base: ModelCard,
+    store_files: tuple[Path, Path],
+) -> Path:
+    """A folder with the weights of every stage, trained by `request.param` processes."""
+    out = tmp_path_factory.mktemp(f"stages{request.param}")
+    arguments = [str(base.folder), *map(str, store_files), str(out), "0", "1", "2", "3"]
+    kept = dict(os.environ)
+    os.environ["OMP_NUM_THREADS"] = "1"
+    try:
+        launch.launch("tests.training.stages", arguments, request.param)
+    finally:
+        os.environ.clear()
+        os.environ.update(kept)
+    return out
+
+
+@pytest.mark.parametrize("stage", [0, 1, 2, 3])
+def test_stage_agrees_with_plain_torch(
+    trained: Path, plain: dict[str, torch.Tensor], stage: int
+) -> None:
+    start = dict(tiny.model().named_parameters())
+    found = torch.load(trained / f"stage{stage}.pt", weights_only=True)
+    for name, expected in plain.items():
+        moved = (expected - start[name]).norm()
+        assert moved > 0
+        error = (found[name] - expected).norm() / moved
+        assert error < TOLERANCE, f"{name}: {error:.1e}"

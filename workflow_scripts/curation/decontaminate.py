@@ -1,0 +1,50 @@
+"""Remove rows that share text with a benchmark, then all but one of rows that repeat each other.
+
+--settings is the config's `curation.decontamination`: {"ngram", "boilerplate": separate | drop,
+"boilerplate_questions"}; the benchmarks listed under `extra` are passed as further --benchmarks.
+"""
+
+import argparse
+from dataclasses import asdict
+
+import polars as pl
+
+from workflow_scripts.common.artifacts import write_json
+from workflow_scripts.common.job import MANY, ONE, log, run
+from workflow_scripts.common.provenance import provenance
+from workflow_scripts.common.tables.benchmark import BENCHMARK, Question
+from workflow_scripts.common.tables.pool import DECISIONS
+from workflow_scripts.curation.contamination_report import contamination_facts
+from workflow_scripts.curation.decontamination import COLUMNS, Settings, decontaminate
+from workflow_scripts.curation.pool_scan import scan_rows
+
+
+def work(args: argparse.Namespace) -> None:
+    settings = Settings.from_config(args.settings)
+    questions = [
+        Question(**row) for path in args.benchmarks for row in BENCHMARK.read(path).to_dicts()
+    ]
+    kept = DECISIONS.read(args.quality).filter("keep")
+    length = pl.col("trace").str.len_chars().fill_null(0).alias("trace_characters")
+    rows = scan_rows(args.pool, kept["row_id"], [*COLUMNS[:-1], length])
+    decisions, findings = decontaminate(rows, questions, settings)
+    facts = contamination_facts(findings)
+    frame = DECISIONS.frame([asdict(decision) for decision in decisions])
+    DECISIONS.write(args.decontamination, frame, provenance(args.settings))
+    write_json(args.contamination, facts)
+    for reason, count in frame["reason"].value_counts(sort=True).rows():
+        log.info("%7d  %s", count, reason)
+    log.info("each setting would remove: %s", facts["would_remove"])
+
+
+def main() -> None:
+    run(
+        work,
+        __doc__,
+        inputs={"pool": ONE, "quality": ONE, "benchmarks": MANY},
+        outputs=("decontamination", "contamination"),
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,43 @@
+"""LIMO's rule score of a trace (arXiv 2502.03387, section 3.1.2), with its four terms.
+
+Length 30 %, verification words 20 %, tentative words 25 %, connectives 25 %. Words are counted
+per token, so that a long trace does not score twice for its length; each term is scaled to 0-1
+over the eligible rows.
+"""
+
+import re
+
+import polars as pl
+
+TERMS = {"length": 0.30, "verification": 0.20, "tentative": 0.25, "connective": 0.25}
+WORDS: dict[str, re.Pattern[str]] = {
+    "verification": re.compile(
+        r"\b(?:check(?:s|ed|ing)?|verif(?:y|ies|ied|ication)|confirm(?:s|ed)?|"
+        r"double-check(?:s|ed|ing)?|recheck(?:s|ed)?)\b",
+        re.I,
+    ),
+    "tentative": re.compile(r"\b(?:perhaps|might|maybe|possibly|could be)\b", re.I),
+    "connective": re.compile(r"\b(?:therefore|since|thus|hence|because|so that)\b", re.I),
+}
+
+
+def word_counts(trace: str) -> dict[str, int]:
+    """Occurrences of each kind of word."""
+    return {name: sum(1 for _ in pattern.finditer(trace)) for name, pattern in WORDS.items()}
+
+
+def limo_scores(rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows (row_id, tokens, and a count per kind of word) with their terms and score in 0-1.
+
+    A term that is the same for all rows is 0 for all.
+    """
+    rates = [pl.col("tokens").cast(pl.Float64).alias("length")]
+    rates += [(pl.col(name) / pl.max_horizontal(pl.col("tokens"), 1)).alias(name) for name in WORDS]
+    raw = rows.select("row_id", "tokens", *rates)
+    low, span = pl.col(list(TERMS)).min(), pl.col(list(TERMS)).max() - pl.col(list(TERMS)).min()
+    scaled = raw.with_columns(
+        pl.when(span > 0).then((pl.col(list(TERMS)) - low) / span).otherwise(0.0).name.keep()
+    )
+    score = pl.sum_horizontal(*(pl.col(name) * weight for name, weight in TERMS.items()))
+    # Rounding makes equal scores equal whatever the order of summation.
+    return scaled.with_columns(score.round(12).alias("score"))

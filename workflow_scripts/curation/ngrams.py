@@ -1,0 +1,105 @@
+"""Word n-grams of many texts as 64-bit hashes in flat arrays: linear in the number of words."""
+
+from array import array
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Hashes = NDArray[np.uint64]
+
+_FACTOR = np.uint64(0x9E3779B97F4A7C15)
+
+
+class Vocabulary(dict[str, int]):
+    """Words numbered in the order in which they are first seen."""
+
+    def __missing__(self, word: str) -> int:
+        number = self[word] = len(self)
+        return number
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Texts as word numbers: text i is `ids[starts[i] : starts[i + 1]]`."""
+
+    ids: NDArray[np.uint32]
+    starts: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    def text_of(self, positions: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Number of the text that holds each position."""
+        return np.searchsorted(self.starts, positions, side="right") - 1
+
+    def words_of(self, text: int) -> NDArray[np.uint32]:
+        """Word numbers of one text."""
+        return self.ids[self.starts[text] : self.starts[text + 1]]
+
+
+def encode(
+    texts: Iterable[str], split: Callable[[str], list[str]], vocabulary: Vocabulary
+) -> Corpus:
+    """Split texts into words and number them; `vocabulary` grows."""
+    lengths: list[int] = []
+    numbers = array("I")
+    number = vocabulary.__getitem__
+    for text in texts:
+        words = split(text)
+        lengths.append(len(words))
+        numbers.extend(map(number, words))
+    ids = np.frombuffer(numbers, dtype=np.uint32)
+    starts = np.zeros(len(lengths) + 1, dtype=np.int64)
+    np.cumsum(lengths, out=starts[1:])
+    return Corpus(ids, starts)
+
+
+def gram_positions(corpus: Corpus, n: int) -> NDArray[np.bool_]:
+    """For every word: does an n-gram of one text start here?"""
+    starts_here = np.zeros(len(corpus.ids), dtype=bool)
+    starts_here[: max(0, len(corpus.ids) - n + 1)] = True
+    for back in range(1, n):
+        ends = corpus.starts[1:] - back
+        starts_here[ends[ends >= corpus.starts[:-1]]] = False
+    return starts_here
+
+
+def gram_hashes(corpus: Corpus, n: int, vocabulary_size: int) -> Hashes:
+    """Hash of the n words from each position on; meaningless where no n-gram starts."""
+    mixed = _mixed(np.arange(vocabulary_size, dtype=np.uint64))[corpus.ids]
+    count = len(corpus.ids)
+    hashes = mixed.copy()
+    for step in range(1, min(n, count)):
+        hashes *= _FACTOR
+        hashes[: count - step] += mixed[step:]
+    return hashes
+
+
+def _mixed(values: Hashes) -> Hashes:
+    """splitmix64, so that nearby word numbers give unrelated hashes."""
+    with np.errstate(over="ignore"):
+        values = values * _FACTOR + np.uint64(0x632BE59BD9B4E019)
+        values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        return values ^ (values >> np.uint64(31))
+
+
+class HashSet:
+    """Membership of many hashes in a small set: a bit table first, the sorted set for the rest."""
+
+    BITS = 22
+
+    def __init__(self, members: Hashes) -> None:
+        self.members = np.unique(members)
+        self.table = np.zeros(1 << self.BITS, dtype=bool)
+        self.table[self._slot(self.members)] = True
+
+    def find(self, hashes: Hashes, allowed: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """Positions among the allowed ones whose hash is in the set, ascending."""
+        likely = np.flatnonzero(self.table[self._slot(hashes)] & allowed)
+        return likely[np.isin(hashes[likely], self.members)]
+
+    def _slot(self, hashes: Hashes) -> NDArray[np.int64]:
+        return (hashes >> np.uint64(64 - self.BITS)).view(np.int64)

@@ -1,0 +1,51 @@
+"""Choose the training set from the rows that survived the filters.
+
+--settings: {"selection": the config's `curation.selection`, "tokenizer": {"path", "revision"},
+"selector": s1k | random | diverse | longest | full | limo | size-N, "seed"}.
+"""
+
+import argparse
+
+from workflow_scripts.common.artifacts import write_json
+from workflow_scripts.common.job import ONE, log, run
+from workflow_scripts.common.provenance import provenance
+from workflow_scripts.common.tables.pool import SELECTED
+from workflow_scripts.curation.pool_scan import scan_columns
+from workflow_scripts.curation.selected_set import eligible_rows, selected_frame, set_facts
+from workflow_scripts.curation.selectors import Request, choose, find_selector
+from workflow_scripts.curation.shortage import require_enough
+from workflow_scripts.curation.stages import STAGES, read_decisions, stage
+from workflow_scripts.curation.token_lengths import trace_lengths
+
+
+def work(args: argparse.Namespace) -> None:
+    settings = args.settings
+    name, options = settings["selector"], settings["selection"]
+    selector, size = find_selector(name)
+    paths = {stage_name: getattr(args, stage_name) for stage_name in STAGES}
+    ids = scan_columns(args.pool, ["row_id"])["row_id"]
+    decisions = read_decisions(paths, ids)
+    last = decisions["difficulty" if selector.hard else "decontamination"]
+    eligible = last.filter("keep")["row_id"]
+    stages = [stage(stage_name, decisions[stage_name]) for stage_name in STAGES]
+    lengths = trace_lengths(args.pool, eligible, settings["tokenizer"], words=selector.words)
+    rows = eligible_rows(args.pool, lengths)
+    require_enough(name, rows, size or options["size"], stages, selector.hard)
+    picks = choose(name, Request(rows, options["size"], options, settings["seed"]))
+    frame = selected_frame(args.pool, rows, picks)
+    SELECTED.write(args.set, frame, provenance(settings, "tokenizers", "transformers"))
+    write_json(args.counts, set_facts(name, frame, rows, stages))
+    log.info("%s: %d of %d eligible rows", name, frame.height, rows.height)
+
+
+def main() -> None:
+    run(
+        work,
+        __doc__,
+        inputs={"pool": ONE, **dict.fromkeys(STAGES, ONE)},
+        outputs=("set", "counts"),
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,33 @@
+"""Enough rows for the set that is asked for, or an error that tells where they were lost."""
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from workflow_scripts.common.errors import UserError
+from workflow_scripts.curation.selectors import available
+from workflow_scripts.curation.stages import Stage
+
+
+def require_enough(
+    name: str, rows: pl.DataFrame, size: int, stages: Sequence[Stage], hard: bool
+) -> None:
+    """UserError with every stage's survivors when `size` rows cannot be chosen from `rows`."""
+    reachable = available(name, rows)
+    if name == "full":
+        if not rows.height:
+            raise UserError(f"no row survived the filters: {_lines(stages, hard)}")
+        return
+    if reachable >= size:
+        return
+    unlabelled = rows.height - reachable
+    domains = f"; {unlabelled:,} survivors have no domain and cannot be drawn" if unlabelled else ""
+    raise UserError(
+        f"selector {name} needs {size:,} rows and {reachable:,} are left: {_lines(stages, hard)}"
+        f"{domains}. Lower curation.selection.size, or relax the filter that took most"
+    )
+
+
+def _lines(stages: Sequence[Stage], hard: bool) -> str:
+    used = stages if hard else [stage for stage in stages if stage.name != "difficulty"]
+    return "; ".join(stage.line() for stage in used)

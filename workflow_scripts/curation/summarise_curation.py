@@ -1,0 +1,80 @@
+"""Funnel, domain and source tables, dropped rows, and curation.md.
+
+--settings: {"selectors": names of the sets in the order of --sets, the main one first}.
+"""
+
+import argparse
+
+import polars as pl
+
+from workflow_scripts.common.artifacts import atomic, read_json, write_csv, write_text
+from workflow_scripts.common.job import MANY, ONE, log, run
+from workflow_scripts.common.tables.pool import SELECTED
+from workflow_scripts.curation.balance import balance, length_shift, rank_correlations
+from workflow_scripts.curation.curation_report import Evidence, curation_page
+from workflow_scripts.curation.funnel import (
+    GROUPS,
+    domain_table,
+    dropped_rows,
+    funnel,
+    source_table,
+)
+from workflow_scripts.curation.pool_scan import scan_columns
+from workflow_scripts.curation.stages import STAGES, read_decisions
+
+LENGTH = pl.col("trace").str.len_chars().alias("trace_characters")
+
+
+def work(args: argparse.Namespace) -> None:
+    settings = args.settings
+    labels = scan_columns(args.pool, ["row_id", "question", "source_name", "domain", LENGTH])
+    decisions = read_decisions({name: getattr(args, name) for name in STAGES}, labels["row_id"])
+    names = settings.get("selectors") or [path.stem for path in args.sets]
+    sets = {name: SELECTED.read(path) for name, path in zip(names, args.sets, strict=True)}
+    eligible = decisions["difficulty"].filter("keep")["row_id"]
+    domains, sources = domain_table(labels, eligible, sets), source_table(labels, eligible, sets)
+    dropped = dropped_rows(decisions, labels)
+    kept = labels.filter(pl.col("row_id").is_in(eligible.implode()))
+    readable = pl.col("reason").is_in(["kept", *GROUPS["teacher"]])
+    clean = decisions["quality"].filter(readable)["row_id"]
+    shifts = [
+        length_shift(kept, labels.filter(pl.col("row_id").is_in(frame["row_id"].implode())))
+        for frame in sets.values()
+    ]
+    correlations, used = rank_correlations(args.pool, clean, settings.get("seed", 42))
+    balances = {"pool": labels, "eligible": kept, **sets}
+    evidence = Evidence(
+        funnel(labels.height, decisions, sets),
+        domains,
+        sources,
+        dropped,
+        read_json(args.contamination),
+        sets,
+        {
+            name: balance(frame.drop_nulls("domain")["domain"].value_counts()["count"].to_list())
+            for name, frame in balances.items()
+        },
+        shifts[0] if shifts else None,
+        correlations,
+        used,
+    )
+    write_csv(args.funnel, evidence.funnel)
+    write_csv(args.domains, domains)
+    write_csv(args.sources, sources)
+    with atomic(args.dropped) as part:
+        dropped.write_parquet(part, compression="zstd")
+    write_text(args.report, curation_page(evidence))
+    log.info("%d of %d rows are left after the filters", eligible.len(), labels.height)
+
+
+def main() -> None:
+    run(
+        work,
+        __doc__,
+        inputs={"pool": ONE, **dict.fromkeys(STAGES, ONE), "contamination": ONE, "sets": MANY},
+        outputs=("funnel", "domains", "sources", "dropped", "report"),
+    )
+
+
+if __name__ == "__main__":
+    main()

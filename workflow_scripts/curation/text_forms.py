@@ -1,0 +1,88 @@
+"""The two forms in which questions are compared: plain words, and words with LaTeX made uniform."""
+
+import re
+from functools import lru_cache
+
+_DISPLAY = re.compile(r"\\[()\[\]]|\$\$")
+# Commands that change how a formula looks and not what it says.
+_LOOK = re.compile(
+    r"\\(?:left|right|big|Big|bigg|Bigg|displaystyle|textstyle|limits|nolimits|quad|qquad|"
+    r"mathrm|mathbf|mathit|textbf|textit|text|mbox|operatorname|rm|bf|it|hspace\{[^}]*\})"
+    r"(?![A-Za-z])|\\[,;:!>  ]"
+)
+_SAME = (
+    ("\\dfrac", "\\frac"),
+    ("\\tfrac", "\\frac"),
+    ("\\cfrac", "\\frac"),
+    ("\\leqslant", "\\le"),
+    ("\\geqslant", "\\ge"),
+    ("\\leq", "\\le"),
+    ("\\geq", "\\ge"),
+    ("\\neq", "\\ne"),
+    ("\\ldots", "..."),
+    ("\\cdots", "..."),
+    ("\\dots", "..."),
+    ("^{\\circ}", "^\\circ"),
+    ("\\degree", "^\\circ"),
+    ("\\times", "\\cdot"),
+    ("\\lvert", "|"),
+    ("\\rvert", "|"),
+    ("\\colon", ":"),
+)
+_DROPPED = str.maketrans("", "", " \t\n\r{}~`'\"")
+_EDGES = ".,;:!?()[]{}\"'`*_~-\u2013\u2014\u2018\u2019\u201c\u201d\u2026\\/&<>|"
+
+
+def plain_words(text: str) -> list[str]:
+    """Lower-case words split at white space: s1's normal form. Punctuation and LaTeX are kept."""
+    return text.lower().split()
+
+
+def latex_words(text: str) -> list[str]:
+    """Words with uniform LaTeX: each formula is one word, prose words lose their punctuation.
+
+    >>> latex_words(r"Find $AB \\cdot AC$, given $\\dfrac{1}{2}$.")
+    ['find', 'ab\\\\cdotac', 'given', '\\\\frac12']
+    """
+    text = text.lower()
+    if "\\" in text or "$$" in text:
+        text = _DISPLAY.sub("$", text)
+    words: list[str] = []
+    # Odd parts lie between dollar signs: formulas.
+    for i, part in enumerate(text.split("$")):
+        if i % 2:
+            if formula := _formula(part):
+                words.append(formula)
+        else:
+            words += filter(None, map(_PROSE.__getitem__, part.split()))
+    return words
+
+
+@lru_cache(maxsize=1 << 16)
+def _formula(text: str) -> str:
+    if "\\" in text:
+        text = _LOOK.sub("", text)
+        for old, new in _SAME:
+            text = text.replace(old, new)
+    return text.translate(_DROPPED).strip(".,;:!?")
+
+
+class _Prose(dict[str, str]):
+    """Prose words without their punctuation; a dict, for speed, emptied when it grows large."""
+
+    LIMIT = 1 << 21
+
+    def __missing__(self, word: str) -> str:
+        if len(self) >= self.LIMIT:
+            self.clear()
+        # "\\triangle" and "triangle", "13," and "13" are the same word.
+        bare = self[word] = word.strip(_EDGES)
+        return bare
+
+
+_PROSE = _Prose()
+
+
+# Words in which two askings of one question differ: "Find the value of ..." = "What is ...?".
+ASKING_WORDS = "find determine compute calculate evaluate what is the value of please"
+ASKING = frozenset(ASKING_WORDS.split())

@@ -1,0 +1,432 @@
+"""Whether a candidate answer is the gold answer: forms compared by the conventions."""
+
+import re
+from collections.abc import Sequence
+
+from workflow_scripts.grading.evaluate import TooLarge, Undefined
+from workflow_scripts.grading.forms import (
+    Base,
+    Form,
+    Group,
+    Matrix,
+    Ratio,
+    Relation,
+    Scalar,
+    Union,
+    Words,
+)
+from workflow_scripts.grading.names import is_name
+from workflow_scripts.grading.normalise import FORBIDDEN, canonical
+from workflow_scripts.grading.outcome import Outcome, joined, refused
+from workflow_scripts.grading.relations import (
+    Span,
+    assignment,
+    merged,
+    same_relation,
+    solution_set,
+    spans,
+    stated_value,
+    value_form,
+)
+from workflow_scripts.grading.repair import Unparsed
+from workflow_scripts.grading.scalars import same_scalars
+from workflow_scripts.grading.structure import MAX_LENGTH, form, prepare
+from workflow_scripts.grading.words import NUMBERS, same_words, words_of
+
+_HOSTILE = re.compile(
+    r"__|\\(?:input|include|write|read|openin|openout|immediate|catcode|def|newcommand|csname"
+    r"|usepackage|loop|expandafter|directlua)(?![A-Za-z])|\b(?:import|eval|exec|lambda|os\.system)\b\s*[(\w]"
+)
+
+
+def same_answer(gold: str, candidate: str) -> Outcome:
+    """Compare a candidate with a gold answer of kind "math" or "integer".
+
+    The verdict is false, with a reason, for anything that cannot be read; never raises for what
+    a text says. Time and memory are bounded by the worker that calls this.
+    """
+    if FORBIDDEN.search(candidate):
+        return refused("forbidden-character")
+    if _HOSTILE.search(candidate) and not _HOSTILE.search(gold):
+        return refused("forbidden-command")
+    if len(candidate) > MAX_LENGTH:
+        return refused("too-long")
+    try:
+        ours = prepare(gold)
+    except Unparsed:
+        return _fallback(gold, candidate, "gold-unparsed")
+    try:
+        theirs = prepare(candidate)
+    except Unparsed:
+        return _fallback(gold, candidate, "unparsed")
+    if canonical(ours) == canonical(theirs) and ours:
+        return Outcome(True, "string")
+    return _same_prepared(ours, theirs)
+
+
+def _same_prepared(ours: str, theirs: str) -> Outcome:
+    try:
+        gold = form(ours)
+    except Unparsed:
+        return _fallback(ours, theirs, "gold-unparsed")
+    try:
+        return same_forms(gold, form(theirs))
+    except Unparsed:
+        return _fallback(ours, theirs, "unparsed")
+    except TooLarge:
+        return refused("too-large")
+    except Undefined:
+        return refused("undefined")
+    except RecursionError:
+        return refused("recursion")
+
+
+def _fallback(gold: str, candidate: str, rule: str) -> Outcome:
+    """What cannot be read as mathematics is equal only if it is the same text."""
+    ours, theirs = canonical(gold), canonical(candidate)
+    if ours and ours == theirs:
+        return Outcome(True, "text", frozenset({"text"}))
+    return refused(rule)
+
+
+def same_forms(gold: Form, candidate: Form) -> Outcome:
+    """Compare two forms; raises Unparsed, TooLarge or Undefined from the scalars inside."""
+    if isinstance(gold, Relation) or isinstance(candidate, Relation):
+        return _with_relation(gold, candidate)
+    gold, candidate = _single(gold), _single(candidate)
+    if isinstance(gold, Words) or isinstance(candidate, Words):
+        return _with_words(gold, candidate)
+    if isinstance(gold, Base) or isinstance(candidate, Base):
+        return _with_base(gold, candidate)
+    if isinstance(gold, Ratio) or isinstance(candidate, Ratio):
+        return _with_ratio(gold, candidate)
+    if isinstance(gold, Matrix) or isinstance(candidate, Matrix):
+        return _with_matrix(gold, candidate)
+    if isinstance(gold, Union) or isinstance(candidate, Union):
+        return _as_sets(gold, candidate)
+    if isinstance(gold, Scalar) and isinstance(candidate, Scalar):
+        return same_scalars(gold, candidate)
+    if isinstance(gold, Group) and isinstance(candidate, Group):
+        return _same_groups(gold, candidate)
+    return _scalar_with_group(gold, candidate)
+
+
+def _single(answer: Form) -> Form:
+    """A set or bracket with one member is that member."""
+    if isinstance(answer, Group) and len(answer.items) == 1:
+        return answer.items[0]
+    return answer
+
+
+# ------------------------------------------------------------------ relations
+
+
+def _with_relation(gold: Form, candidate: Form) -> Outcome:
+    if isinstance(gold, Relation) and isinstance(candidate, Relation):
+        return _two_relations(gold, candidate)
+    relation, other, gold_first = (
+        (gold, candidate, True) if isinstance(gold, Relation) else (candidate, gold, False)
+    )
+    assert isinstance(relation, Relation)
+    if relation.equation:
+        return _equation_with_other(relation, other, gold_first)
+    return _as_sets(gold, candidate)
+
+
+def _equation_with_other(relation: Relation, other: Form, gold_first: bool) -> Outcome:
+    named = assignment(relation)
+    values = [named[1]] if named else []
+    if not named:
+        stated = stated_value(relation, gold_first)
+        values = [stated] if stated else []
+        if gold_first and stated:
+            values = list(relation.terms)
+    if len(relation.terms) == 2 and relation.signs == ("~",) and not named:
+        values = list(relation.terms)
+    if isinstance(other, Words) or not values:
+        return refused("relation")
+    for value in values:
+        ours, theirs = (value_form(value), other) if gold_first else (other, value_form(value))
+        outcome = same_forms(ours, theirs)
+        if outcome.equal:
+            return outcome.flagged("name") if named else outcome
+    return outcome
+
+
+def _two_relations(gold: Relation, candidate: Relation) -> Outcome:
+    if gold.equation and candidate.equation:
+        ours, theirs = assignment(gold), assignment(candidate)
+        if ours and theirs and canonical(ours[0]) == canonical(theirs[0]):
+            return same_forms(value_form(ours[1]), value_form(theirs[1]))
+        if ours and theirs and _labels_differ(ours[0], theirs[0]):
+            return same_forms(value_form(ours[1]), value_form(theirs[1])).flagged("name")
+        return same_relation(_two_sided(gold, ours), _two_sided(candidate, theirs))
+    ours, theirs = spans(gold), spans(candidate)
+    if ours and theirs:
+        if canonical(ours[0]) != canonical(theirs[0]):
+            return refused("relation")
+        return _same_spans(ours[1], theirs[1])
+    return same_relation(gold, candidate)
+
+
+def _labels_differ(gold: str, candidate: str) -> bool:
+    """A label in words or a function value may be called anything: `\\text{Area} = 5`, `A = 5`."""
+    return any(re.search(r"\\text|[a-z]{4,}|\(", label) for label in (gold, candidate))
+
+
+def _two_sided(relation: Relation, named: tuple[str, str] | None) -> Relation:
+    return Relation(named, ("=",)) if named and len(relation.terms) > 2 else relation
+
+
+# ----------------------------------------------------------- words and bases
+
+
+def _with_words(gold: Form, candidate: Form) -> Outcome:
+    if isinstance(gold, Words) and isinstance(candidate, Words):
+        equal, sentence = same_words(gold.text, candidate.text)
+        outcome = Outcome(equal, "text")
+        return outcome.flagged("text") if sentence else outcome
+    words, other = (gold, candidate) if isinstance(gold, Words) else (candidate, gold)
+    assert isinstance(words, Words)
+    if isinstance(other, Scalar) and words.text in NUMBERS:
+        value = Scalar(str(NUMBERS[words.text]))
+        pair = (value, other) if words is gold else (other, value)
+        return same_scalars(*pair).flagged("text")
+    if isinstance(other, Scalar) and not other.unit:
+        ours, theirs = _both_words(gold, candidate)
+        if not isinstance(gold, Words) and re.search(r"\d", ours):
+            return refused("unparsed")
+        equal, sentence = same_words(ours, theirs)
+        return Outcome(equal and not sentence, "text")
+    return refused("text" if isinstance(gold, Words) else "unparsed")
+
+
+def _both_words(*answers: Form) -> tuple[str, str]:
+    ours, theirs = (
+        a.text if isinstance(a, Words) else words_of(a.latex) if isinstance(a, Scalar) else ""
+        for a in answers
+    )
+    return ours, theirs
+
+
+def _with_base(gold: Form, candidate: Form) -> Outcome:
+    if isinstance(gold, Base) and isinstance(candidate, Base):
+        return Outcome(gold == candidate, "base")
+    based, other = gold, candidate
+    if not isinstance(based, Base) or not isinstance(other, (Scalar, Words)):
+        return _decimal_base(gold, candidate)
+    typed = (other.latex if isinstance(other, Scalar) else other.text.upper()).replace(",", "")
+    typed = typed.lstrip("0") or "0"
+    return Outcome(typed == based.digits, "base").flagged("base")
+
+
+def _decimal_base(gold: Form, candidate: Form) -> Outcome:
+    """A gold without a base is a decimal number: only base ten says the same."""
+    if isinstance(candidate, Base) and candidate.base == 10 and isinstance(gold, Scalar):
+        return same_scalars(gold, Scalar(candidate.digits))
+    return refused("base")
+
+
+def _with_ratio(gold: Form, candidate: Form) -> Outcome:
+    if isinstance(gold, Ratio) and isinstance(candidate, Ratio):
+        if gold.meridiem and candidate.meridiem and gold.meridiem != candidate.meridiem:
+            return refused("time")
+        same = joined(map(same_forms, gold.items, candidate.items), "structure")
+        same = same if len(gold.items) == len(candidate.items) else refused("structure")
+        if same.equal and gold.meridiem != candidate.meridiem:
+            return same.flagged("unit")
+        if same.equal or gold.time or candidate.time or len(gold.items) != 2:
+            return same
+        return _quotients(gold, candidate)
+    ratio = gold if isinstance(gold, Ratio) else candidate
+    other = candidate if isinstance(gold, Ratio) else gold
+    assert isinstance(ratio, Ratio)
+    if ratio.time or len(ratio.items) != 2 or not isinstance(other, Scalar):
+        return refused("structure")
+    return _quotients(gold, candidate)
+
+
+def _quotients(gold: Form, candidate: Form) -> Outcome:
+    ours, theirs = _quotient(gold), _quotient(candidate)
+    return same_scalars(ours, theirs).flagged("form")
+
+
+def _quotient(answer: Form) -> Scalar:
+    if isinstance(answer, Ratio):
+        top, bottom = (item.latex for item in answer.items if isinstance(item, Scalar))
+        return Scalar(rf"\frac{{{top}}}{{{bottom}}}")
+    assert isinstance(answer, Scalar)
+    return answer
+
+
+# ------------------------------------------------------------------ matrices
+
+
+def _with_matrix(gold: Form, candidate: Form) -> Outcome:
+    ours, theirs = _rows(gold), _rows(candidate)
+    if ours is None or theirs is None or [len(r) for r in ours] != [len(r) for r in theirs]:
+        return refused("structure")
+    cells = [cell for row in ours for cell in row]
+    others = [cell for row in theirs for cell in row]
+    outcome = joined(map(same_forms, cells, others), "structure")
+    both = isinstance(gold, Matrix) and isinstance(candidate, Matrix)
+    return outcome if both else outcome.flagged("brackets")
+
+
+def _rows(answer: Form) -> tuple[tuple[Form, ...], ...] | None:
+    """Rows of a matrix; a point is a column, so that a vector may be written either way."""
+    if isinstance(answer, Matrix):
+        return answer.rows
+    if isinstance(answer, Group) and answer.open in ("(", "["):
+        return tuple((item,) for item in answer.items)
+    if isinstance(answer, Scalar):
+        return ((answer,),)
+    return None
+
+
+# ------------------------------------------------------------ sets and lists
+
+
+def _as_sets(gold: Form, candidate: Form) -> Outcome:
+    ours, theirs = solution_set(gold), solution_set(candidate)
+    if ours is None or theirs is None:
+        return refused("structure")
+    outcome = _same_spans(ours, theirs)
+    relation = isinstance(gold, Relation) != isinstance(candidate, Relation)
+    return outcome.flagged("interval") if relation else outcome
+
+
+def _same_spans(gold: Sequence[Span], candidate: Sequence[Span]) -> Outcome:
+    ours, theirs = merged(tuple(gold)), merged(tuple(candidate))
+    if len(ours) != len(theirs):
+        return refused("set")
+    return _matched(ours, theirs, _same_span)
+
+
+def _same_span(gold: Span, candidate: Span) -> Outcome:
+    if (gold.low_closed, gold.high_closed) != (candidate.low_closed, candidate.high_closed):
+        return refused("brackets")
+    pairs = ((gold.low, candidate.low), (gold.high, candidate.high))
+    return joined((same_scalars(Scalar(a), Scalar(b)) for a, b in pairs), "set")
+
+
+def _same_groups(gold: Group, candidate: Group) -> Outcome:
+    kinds = {gold.open, candidate.open}
+    if "&" in kinds:
+        return _as_sets(gold, candidate)
+    if kinds <= {"{", ""}:
+        return _unordered(gold, candidate)
+    if "{" in kinds:
+        return refused("brackets")
+    if "" in kinds:
+        return _bare_with_ordered(gold, candidate)
+    if (gold.open, gold.close) != (candidate.open, candidate.close) and len(gold.items) == 2:
+        return refused("brackets")
+    outcome = _ordered(gold.items, candidate.items)
+    return outcome if gold.open == candidate.open else outcome.flagged("brackets")
+
+
+def _ordered(gold: Sequence[Form], candidate: Sequence[Form]) -> Outcome:
+    if len(gold) != len(candidate):
+        return refused("structure")
+    return joined(map(same_forms, gold, candidate), "structure")
+
+
+def _unordered(gold: Group, candidate: Group) -> Outcome:
+    ours, theirs = list(gold.items), list(candidate.items)
+    if "{" in (gold.open, candidate.open):
+        ours, theirs = _distinct(ours), _distinct(theirs)
+    if all(isinstance(item, Relation) for item in (*ours, *theirs)):
+        as_sets = solution_set(gold), solution_set(candidate)
+        if as_sets[0] and as_sets[1]:
+            return _same_spans(as_sets[0], as_sets[1])
+    ours, theirs = _unnamed(ours), _unnamed(theirs)
+    if len(ours) != len(theirs):
+        return refused("structure")
+    outcome = _matched(ours, theirs, same_forms)
+    return outcome if gold.open == candidate.open else outcome.flagged("list")
+
+
+def _unnamed(items: list[Form]) -> list[Form]:
+    """`x = 1, x = 2` as the values 1, 2: all entries name the same variable."""
+    named = [assignment(item) if isinstance(item, Relation) else None for item in items]
+    if items and isinstance(items[0], Relation) and named[0]:
+        rest = [n for n, item in zip(named, items, strict=True) if isinstance(item, Relation)]
+        if all(n and canonical(n[0]) == canonical(named[0][0]) for n in rest):
+            return [
+                value_form(n[1]) if n else item for n, item in zip(named, items, strict=True)
+            ]
+    return items
+
+
+def _distinct(items: list[Form]) -> list[Form]:
+    found: list[Form] = []
+    for item in items:
+        if not any(_quietly(item, other) for other in found):
+            found.append(item)
+    return found
+
+
+def _quietly(a: Form, b: Form) -> bool:
+    try:
+        return same_forms(a, b).equal
+    except (Unparsed, Undefined, TooLarge):
+        return a == b
+
+
+def _matched(ours: Sequence, theirs: Sequence, same) -> Outcome:  # noqa: ANN001
+    """One-to-one matching of entries in any order, exact ones first."""
+    left = list(theirs)
+    flags: frozenset[str] = frozenset()
+    last: Outcome = refused("structure")
+    for item in ours:
+        found = []
+        for place, other in enumerate(left):
+            outcome = same(item, other)
+            last = outcome
+            if outcome.equal:
+                found.append((len(outcome.flags), place, outcome))
+                if not outcome.flags:
+                    break
+        if not found:
+            return last if not last.equal else refused("structure")
+        best = min(found, key=lambda f: f[:2])
+        flags |= best[2].flags
+        del left[best[1]]
+    return Outcome(True, "structure", flags)
+
+
+def _bare_with_ordered(gold: Group, candidate: Group) -> Outcome:
+    bare, ordered = (gold, candidate) if gold.open == "" else (candidate, gold)
+    items = _by_name(bare.items)
+    if ordered.only_interval:
+        return refused("brackets")
+    pair = (items, ordered.items) if bare is gold else (ordered.items, items)
+    return _ordered(*pair).flagged("brackets")
+
+
+def _by_name(items: tuple[Form, ...]) -> tuple[Form, ...]:
+    """`y = 2, x = 1` in the order of the names, as values: a point."""
+    named = [assignment(item) if isinstance(item, Relation) else None for item in items]
+    if not all(named):
+        return items
+    pairs = sorted((n for n in named if n), key=lambda n: n[0])
+    if len({name for name, _ in pairs}) != len(pairs) or not all(is_name(n) for n, _ in pairs):
+        return items
+    return tuple(value_form(value) for _, value in pairs)
+
+
+def _scalar_with_group(gold: Form, candidate: Form) -> Outcome:
+    """One value against several: equal only if all of the several are that value."""
+    group = gold if isinstance(gold, Group) else candidate
+    other = candidate if group is gold else gold
+    assert isinstance(group, Group)
+    if isinstance(other, Scalar) and group.open == "" and "," in other.latex:
+        items = tuple(form(part) for part in other.latex.split(","))
+        listed = Group("", items, "")
+        pair = (group, listed) if group is gold else (listed, group)
+        return _same_groups(*pair)
+    if group.open in ("", "{") and len(_distinct(list(group.items))) == 1:
+        pair = (group.items[0], other) if group is gold else (other, group.items[0])
+        return same_forms(*pair)
+    return refused("structure")

@@ -1,0 +1,204 @@
+"""Exact and numerical values of expressions, with a guard against magnitudes that never finish."""
+
+import math
+from collections.abc import Callable
+from fractions import Fraction
+
+import mpmath
+import sympy
+
+MAX_BITS = 80_000  # of an exact integer: 9^(9^5) is beyond, 2004! is within
+MAX_LOG = 1.0e7  # natural logarithm of a magnitude in floating point
+MAX_TERMS = 20_000  # of a finite sum or product
+DIGITS = 60
+AGREE = mpmath.mpf(10) ** -45
+
+
+class TooLarge(ValueError):
+    """A value whose magnitude is beyond what is computed."""
+
+
+class Undefined(ValueError):
+    """An expression without a value here: a pole, or a function that is not known."""
+
+
+def exact(tree: sympy.Expr) -> Fraction | None:
+    """The value as a rational number if the tree has only rational arithmetic, else None.
+
+    Raises TooLarge for integers over MAX_BITS bits and Undefined for a division by zero.
+    """
+    if tree.is_Rational:
+        return Fraction(int(tree.p), int(tree.q))
+    if tree.is_Add or tree.is_Mul:
+        total = Fraction(0 if tree.is_Add else 1)
+        for arg in tree.args:
+            value = exact(arg)
+            if value is None:
+                return None
+            total = total + value if tree.is_Add else total * value
+            _bounded(total)
+        return total
+    if tree.is_Pow:
+        return _power(tree)
+    if isinstance(tree, sympy.factorial):
+        return _factorial(exact(tree.args[0]))
+    if isinstance(tree, sympy.binomial):
+        return _binomial(exact(tree.args[0]), exact(tree.args[1]))
+    if isinstance(tree, (sympy.floor, sympy.ceiling, sympy.Abs)):
+        return _rounded(tree)
+    return None
+
+
+def _bounded(value: Fraction) -> None:
+    if value.numerator.bit_length() > MAX_BITS or value.denominator.bit_length() > MAX_BITS:
+        raise TooLarge("integer with more than 24,000 digits")
+
+
+def _power(tree: sympy.Expr) -> Fraction | None:
+    base, power = exact(tree.args[0]), exact(tree.args[1])
+    if base is None or power is None:
+        return None
+    if power.denominator != 1:
+        return _perfect_root(base, power)
+    size = max(base.numerator.bit_length(), base.denominator.bit_length())
+    if abs(base) != 1 and base != 0 and size * abs(power.numerator) > MAX_BITS:
+        raise TooLarge("power with more than 24,000 digits")
+    if base == 0 and power <= 0:
+        raise Undefined("division by zero")
+    if abs(base) == 1:
+        return Fraction(1) if power.numerator % 2 == 0 else base
+    return base**power.numerator
+
+
+def _perfect_root(base: Fraction, power: Fraction) -> Fraction | None:
+    if base < 0 or power.denominator > 64 or base.numerator.bit_length() > 4000:
+        return None
+    tops = [sympy.integer_nthroot(n, power.denominator) for n in (base.numerator, base.denominator)]
+    if not all(perfect for _, perfect in tops):
+        return None
+    root = sympy.Rational(int(tops[0][0]), int(tops[1][0]))
+    return _power(sympy.Pow(root, power.numerator, evaluate=False))
+
+
+def _factorial(n: Fraction | None) -> Fraction | None:
+    if n is None or n.denominator != 1 or n < 0:
+        return None
+    if n > 6000:
+        raise TooLarge("factorial above 6000!")
+    return Fraction(math.factorial(int(n)))
+
+
+def _binomial(n: Fraction | None, k: Fraction | None) -> Fraction | None:
+    if n is None or k is None or n.denominator != 1 or k.denominator != 1 or n < 0 or k < 0:
+        return None
+    if min(k, abs(n - k)) > 6000:
+        raise TooLarge("binomial coefficient above 6000")
+    return Fraction(math.comb(int(n), int(k)))
+
+
+def _rounded(tree: sympy.Expr) -> Fraction | None:
+    value = exact(tree.args[0])
+    if value is None:
+        return None
+    if isinstance(tree, sympy.Abs):
+        return abs(value)
+    return Fraction(math.floor(value) if isinstance(tree, sympy.floor) else math.ceil(value))
+
+
+_FUNCTIONS: dict[type, Callable[..., mpmath.mpf]] = {
+    sympy.sin: mpmath.sin, sympy.cos: mpmath.cos, sympy.tan: mpmath.tan, sympy.cot: mpmath.cot,
+    sympy.sec: mpmath.sec, sympy.csc: mpmath.csc, sympy.asin: mpmath.asin,
+    sympy.acos: mpmath.acos, sympy.atan: mpmath.atan, sympy.acot: mpmath.acot,
+    sympy.asec: mpmath.asec, sympy.acsc: mpmath.acsc, sympy.sinh: mpmath.sinh,
+    sympy.cosh: mpmath.cosh, sympy.tanh: mpmath.tanh, sympy.asinh: mpmath.asinh,
+    sympy.acosh: mpmath.acosh, sympy.atanh: mpmath.atanh, sympy.log: mpmath.log,
+    sympy.Abs: abs, sympy.floor: mpmath.floor, sympy.ceiling: mpmath.ceil,
+    sympy.Max: max, sympy.Min: min, sympy.conjugate: mpmath.conj, sympy.gamma: mpmath.gamma,
+}  # fmt: skip
+_CONSTANTS = {sympy.pi: mpmath.pi, sympy.E: mpmath.e, sympy.GoldenRatio: mpmath.phi}
+
+
+def approximate(tree: sympy.Expr, at: dict[sympy.Symbol, mpmath.mpf] | None = None) -> mpmath.mpc:
+    """Numerical value at the working precision, symbols taken from `at`.
+
+    Raises TooLarge or Undefined. Never calls code that the expression names.
+    """
+    try:
+        return _value(tree, at or {}, 0)
+    except (ZeroDivisionError, OverflowError, TypeError, mpmath.libmp.NoConvergence) as error:
+        raise Undefined(str(error)) from None
+
+
+def _value(tree: sympy.Expr, at: dict, depth: int) -> mpmath.mpf:
+    if depth > 150:
+        raise TooLarge("nested too deep")
+    if tree.is_Rational:
+        return mpmath.mpf(int(tree.p)) / int(tree.q)
+    if tree.is_Symbol:
+        if tree not in at:
+            raise Undefined(f"no value for {tree}")
+        return at[tree]
+    if tree in _CONSTANTS:
+        return +_CONSTANTS[tree]
+    if tree is sympy.I:
+        return mpmath.mpc(0, 1)
+    if isinstance(tree, (sympy.Sum, sympy.Product)):
+        return _series(tree, at, depth)
+    args = [_value(arg, at, depth + 1) for arg in tree.args]
+    return _apply(tree, args)
+
+
+def _apply(tree: sympy.Expr, args: list) -> mpmath.mpf:
+    if tree.is_Add:
+        return mpmath.fsum(args)
+    if tree.is_Mul:
+        return mpmath.fprod(args)
+    if tree.is_Pow:  # before exp: sympy calls an unevaluated power of E both
+        return _raise(*args)
+    if isinstance(tree, sympy.exp):
+        return _raise(mpmath.e, args[0])
+    if isinstance(tree, sympy.factorial):
+        _small(args[0])
+        return mpmath.gamma(args[0] + 1)
+    if isinstance(tree, sympy.binomial):
+        _small(args[0])
+        return mpmath.binomial(*args)
+    if tree.func not in _FUNCTIONS:
+        raise Undefined(f"no value for {tree.func}")
+    if tree.func in (sympy.sin, sympy.cos, sympy.tan) and abs(args[0]) > 1e30:
+        raise TooLarge("angle above 1e30")
+    return _FUNCTIONS[tree.func](*args)
+
+
+def _raise(base: mpmath.mpf, power: mpmath.mpf) -> mpmath.mpf:
+    if base == 0:
+        if mpmath.re(power) <= 0:
+            raise Undefined("division by zero") if power != 0 else Undefined("0^0")
+        return mpmath.mpf(0)
+    if abs(power) * (abs(mpmath.log(abs(base))) + 1) > MAX_LOG:
+        raise TooLarge("power beyond 10^4,000,000")
+    return mpmath.power(base, power)
+
+
+def _small(n: mpmath.mpf) -> None:
+    if abs(n) > 1e6:
+        raise TooLarge("factorial above a million")
+
+
+def _series(tree: sympy.Expr, at: dict, depth: int) -> mpmath.mpf:
+    if len(tree.limits) != 1 or len(tree.limits[0]) != 3:
+        raise Undefined("a sum without bounds")
+    index, low, high = tree.limits[0]
+    start, stop = (_value(end, at, depth + 1) for end in (low, high))
+    if mpmath.im(start) or mpmath.im(stop) or start != int(start) or stop - start > MAX_TERMS:
+        raise Undefined("bounds of a sum")
+    values = [
+        _value(tree.function, {**at, index: mpmath.mpf(k)}, depth + 1)
+        for k in range(int(start), int(mpmath.floor(stop)) + 1)
+    ]
+    return mpmath.fsum(values) if isinstance(tree, sympy.Sum) else mpmath.fprod(values)
+
+
+def agree(a: mpmath.mpf, b: mpmath.mpf) -> bool:
+    """Whether two values are the same to 45 significant digits."""
+    return bool(abs(a - b) <= AGREE * max(abs(a), abs(b)))

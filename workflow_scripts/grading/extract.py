@@ -1,0 +1,129 @@
+"""Finding the answer in a model's text: which rule fired, on which span.
+
+The order is fixed: the last box of the answer part, then "Final Answer:", "answer is" and
+"Answer:", then a formula or a value that ends the last sentence. Nothing else is guessed.
+"""
+
+import re
+from dataclasses import dataclass, replace
+
+from workflow_scripts.grading.answer_part import answer_part
+from workflow_scripts.grading.boxes import Box, boxes_of, last_sentence, one_list, unboxed
+from workflow_scripts.grading.phrases import (
+    ANCHOR,
+    FORMULA,
+    LAST_NUMBER,
+    capture,
+    ending,
+    inside,
+    is_sentence,
+    joined_formulas,
+    undecorated,
+)
+
+MAX_TAIL = 60_000  # characters of the answer part that are searched, from its end
+MAX_BARE = 400
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """An answer found in a text.
+
+    text   what is compared; None when nothing was found
+    rule   "boxed", "boxes", "final-answer", "answer-is", "answer", "bare", "last-math",
+           "last-value", "last-line", "last-number", "thinking-only" or "none"; for letters also
+           "line", "stated", "option-text", "hedge" and "out-of-range"
+    span   start and stop in the text
+    last   the last of several boxes, for a gold with one value; None otherwise
+    """
+
+    text: str | None
+    rule: str
+    span: tuple[int, int] = (0, 0)
+    last: str | None = None
+
+
+def extract(text: str, last_number: bool = False) -> Extraction:
+    """The answer of a whole response or of a bare answer (kinds "math" and "integer")."""
+    part = answer_part(text)
+    if part is None:
+        return Extraction(None, "thinking-only")
+    start = max(part[0], part[1] - MAX_TAIL)
+    found = extract_part(text[start : part[1]], last_number)
+    return replace(found, span=(found.span[0] + start, found.span[1] + start))
+
+
+def extract_part(text: str, last_number: bool = False) -> Extraction:
+    """The answer in the text of an answer part."""
+    boxes, open_box = boxes_of(text)
+    if boxes:
+        return _boxed(text, boxes)
+    cut_off = open_box is not None
+    found = _anchored(text[:open_box] if cut_off else text)
+    if found is None and not cut_off:
+        found = _unanchored(text)
+    if found is not None:
+        return found
+    numbers = list(LAST_NUMBER.finditer(text)) if last_number else []
+    if numbers:
+        return Extraction(numbers[-1].group(), "last-number", numbers[-1].span())
+    return Extraction(None, "none")
+
+
+def _boxed(text: str, boxes: list[Box]) -> Extraction:
+    """The last box; with the others of its sentence, if they differ, as a list."""
+    last = boxes[-1]
+    content = unboxed(last.content)
+    together = last_sentence(text, boxes)
+    contents = list(dict.fromkeys(unboxed(box.content) for box in together))
+    if len(contents) < 2:
+        return Extraction(content, "boxed", (last.start, last.stop))
+    alone = None if one_list(text, together) else content
+    return Extraction(", ".join(contents), "boxes", (together[0].start, last.stop), alone)
+
+
+def _anchored(text: str) -> Extraction | None:
+    """What follows the last anchor phrase; "answer" phrases go before "result" phrases."""
+    matches = list(ANCHOR.finditer(text))
+    strong = [match for match in matches if not match["weak"]]
+    for match in reversed(strong or matches):
+        found = capture(text, match.end())
+        if found is not None:
+            return Extraction(found[0], _anchor_rule(match), found[1])
+    return None
+
+
+def _anchor_rule(match: re.Match[str]) -> str:
+    lead = match.group().casefold()
+    if "final" in lead:
+        return "final-answer"
+    return "answer-is" if re.search(r"\b(?:is|are|be)\b", lead) else "answer"
+
+
+def _unanchored(text: str) -> Extraction | None:
+    """A bare answer as it is; else what the last sentence ends in."""
+    bare = undecorated(text)
+    if not bare:
+        return None
+    start = text.index(bare) if bare in text else 0
+    span = (start, start + len(bare))
+    if not is_sentence(bare) and len(bare) <= MAX_BARE:
+        return Extraction(bare, "bare", span)
+    last = re.split(r"(?<=[.!?。])\s+(?=[A-Z\\$*(\"])|\n", bare)[-1]
+    at = text.rindex(last) if last in text else 0
+    span = (at, at + len(last))
+    value = ending(last)
+    if value is not None:
+        return Extraction(value, "last-value", span)
+    paragraph = re.split(r"\n\s*\n", bare)[-1][-600:]
+    for where in (last, paragraph):
+        formulas = list(FORMULA.finditer(where))
+        if formulas:
+            return Extraction(joined_formulas(where, formulas), "last-math", span)
+    if last != bare and not is_sentence(undecorated(last)):
+        return Extraction(undecorated(last), "last-line", span)
+    whole = len(bare) < 160 and "\n" not in bare
+    return Extraction(bare, "bare", (start, start + len(bare))) if whole else None
+
+
+__all__ = ["Extraction", "extract", "extract_part", "inside"]

@@ -1,0 +1,72 @@
+"""One answer: find it, compare it with the gold, say why. The unit that a worker runs."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from workflow_scripts.grading.choices import extract_letter, gold_letter, letters_of, same_letter
+from workflow_scripts.grading.compare import same_answer
+from workflow_scripts.grading.extract import Extraction, extract
+from workflow_scripts.grading.outcome import Outcome, refused
+
+KINDS = ("math", "integer", "choice")
+UNANCHORED = ("last-math", "last-value", "last-line", "last-number")
+_BOXED_LETTER = re.compile(r"\s*(?:\\text(?:bf)?\s*\{\s*)?\(\s*[A-Z]\s*\)\s*\}?\s*\Z")
+
+
+@dataclass(frozen=True)
+class Question:
+    """What an answer is compared with.
+
+    gold     gold answer as the benchmark has it
+    kind     "math", "integer" or "choice"
+    options  texts of the options A, B, ... for kind "choice", where they are known
+    """
+
+    gold: str
+    kind: str
+    options: tuple[str, ...] | None = None
+
+
+def default_kind(gold: str) -> str:
+    """Kind by the gold's form: a letter A-D, an integer of up to three digits, else mathematics.
+
+    An integer gold loses nothing by it: integers go through the same comparison as mathematics.
+    """
+    text = gold.strip().strip("$").strip()
+    if re.fullmatch(r"\(?[A-D]\)?\.?", text) or _BOXED_LETTER.match(text):
+        return "choice"
+    return "integer" if re.fullmatch(r"\d{1,3}", text) else "math"
+
+
+def find(text: str, question: Question, last_number: bool = False) -> Extraction:
+    """The answer that a prediction (bare, or a whole response) gives to a question."""
+    if _by_letter(question):
+        return extract_letter(text, question.options, letters_of(question.options, question.gold))
+    return extract(text, last_number)
+
+
+def compare(question: Question, found: Extraction) -> Outcome:
+    """The verdict on an extracted answer, with flags for every leniency that it needed."""
+    if not question.gold.strip():
+        return refused("empty-gold")
+    if found.text is None:
+        return refused("no-answer" if found.rule == "none" else found.rule)
+    if _by_letter(question):
+        return same_letter(question.gold, found)
+    gold = _gold(question.gold)
+    outcome = same_answer(gold, found.text)
+    if not outcome.equal and found.last is not None:
+        outcome = same_answer(gold, found.last).flagged("boxes")
+    return outcome.flagged("unanchored") if found.rule in UNANCHORED else outcome
+
+
+def _by_letter(question: Question) -> bool:
+    boxed = question.kind == "math" and _BOXED_LETTER.match(question.gold) is not None
+    return boxed or (question.kind == "choice" and gold_letter(question.gold) is not None)
+
+
+def _gold(gold: str) -> str:
+    """The gold answer, taken out of its box if it has one."""
+    found = extract(gold) if r"\boxed" in gold or r"\fbox" in gold else None
+    return found.text if found and found.text else gold

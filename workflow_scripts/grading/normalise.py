@@ -1,0 +1,224 @@
+"""One spelling for one thing: LaTeX, Unicode and plain-text forms of an answer made alike.
+
+Only spelling is touched here. Structure is never deleted: `2^{10}` stays apart from `210`, and a
+comma stays a comma unless the writer marked it as a thousands separator.
+"""
+
+import re
+
+from workflow_scripts.grading.braces import replace_command
+
+_UNICODE = {
+    "−": "-", "–": "-", "—": "-", "‐": "-", "‑": "-", "﹣": "-", "－": "-",
+    "×": r"\times ", "·": r"\cdot ", "⋅": r"\cdot ", "∙": r"\cdot ", "∗": "*", "÷": r"\div ",
+    "√": r"\sqrt ", "∛": r"\sqrt[3]", "π": r"\pi ", "∞": r"\infty ", "θ": r"\theta ",
+    "α": r"\alpha ", "β": r"\beta ", "γ": r"\gamma ", "δ": r"\delta ", "λ": r"\lambda ",
+    "μ": r"\mu ", "φ": r"\phi ", "ω": r"\omega ", "σ": r"\sigma ", "ρ": r"\rho ",
+    "≤": r"\le ", "≥": r"\ge ", "⩽": r"\le ", "⩾": r"\ge ", "≠": r"\ne ", "≈": r"\approx ",
+    "±": r"\pm ", "∓": r"\mp ", "∪": r"\cup ", "∩": r"\cap ", "∈": r"\in ", "∅": r"\emptyset ",
+    "°": r"^{\circ}", "º": r"^{\circ}", "′": "'", "’": "'", "‘": "'", "“": '"', "”": '"',
+    "ℝ": r"\mathbb{R}", "ℤ": r"\mathbb{Z}", "ℕ": r"\mathbb{N}", "…": r"\ldots ", "⋯": r"\ldots ",
+    "∠": r"\angle ", "△": r"\triangle ", "→": r"\to ", "⇒": r"\implies ", "∨": r"\lor ",
+    "∧": r"\land ", "⟨": r"\langle ", "⟩": r"\rangle ", "⌊": r"\lfloor ", "⌋": r"\rfloor ",
+    "⌈": r"\lceil ", "⌉": r"\rceil ", "½": r"\frac{1}{2}", "⅓": r"\frac{1}{3}",
+    "⅔": r"\frac{2}{3}", "¼": r"\frac{1}{4}", "¾": r"\frac{3}{4}", "⅕": r"\frac{1}{5}",
+    "⅛": r"\frac{1}{8}", "⅙": r"\frac{1}{6}", "∶": ":", "：": ":", "，": ",", "。": ".",
+    "、": ", ", "（": "(", "）": ")", "［": "[", "］": "]", "｛": "{", "｝": "}", "＝": "=",
+    "＋": "+", "％": "%", "／": "/", "∕": "/", "⁄": "/", "＜": "<", "＞": ">", "；": ";",
+    "\u00a0": " ", "\u2009": " ", "\u202f": " ", "\u2002": " ", "\u2003": " ", "\u3000": " ",
+    "\u200b": "", "\u200c": "", "\u200d": "", "\u2060": "", "\u2061": "", "\u2062": "",
+    "\ufeff": "", "\u00ad": "", "\ufe0f": "",
+}  # fmt: skip
+_UNICODE |= {chr(0xFF10 + digit): str(digit) for digit in range(10)}
+_UNICODE_MAP = str.maketrans(_UNICODE)
+_RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿⁱ", "0123456789+-ni")
+_LOWERED = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
+FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+_DROPPED = re.compile(
+    r"\\(?:displaystyle|textstyle|scriptstyle|limits|nolimits|rm|bf|it|sf|normalsize|large|Large"
+    r"|huge|centering|noindent|allowbreak|strut|nonumber|notag)(?![A-Za-z])"
+)
+_SIZES = re.compile(r"\\(?:left|right|middle|[bB]igg?[lrm]?)(?![A-Za-z])\s*\.?")
+_SPACES = re.compile(r"\\(?:quad|qquad|enspace|thinspace|medspace|thickspace|space)(?![A-Za-z])")
+_WITH_LENGTH = re.compile(r"\\(?:hspace|vspace|kern|phantom|hphantom|vphantom|tag|label|color)\*?")
+_UNWRAPPED = re.compile(
+    r"\\(?:mathbf|mathit|mathsf|mathtt|mathcal|mathscr|mathfrak|boldsymbol|bm|pmb|mathstrut"
+    r"|underline|boxed|fbox|ensuremath|cancel|mathop|mathnormal|emph|underbrace|overbrace)"
+    r"(?![A-Za-z])"
+)
+_TEXT = re.compile(
+    r"\\(?:text|textbf|textit|textrm|textsf|texttt|textnormal|textup|textsc|mbox|hbox|mathrm"
+    r"|operatorname\*?)(?![A-Za-z])"
+)
+_RENAMED = {
+    "dfrac": "frac", "tfrac": "frac", "cfrac": "frac", "nicefrac": "frac", "sfrac": "frac",
+    "dbinom": "binom", "tbinom": "binom", "leq": "le", "leqslant": "le", "leqq": "le",
+    "geq": "ge", "geqslant": "ge", "geqq": "ge", "neq": "ne", "lbrace": "{", "rbrace": "}",
+    "longrightarrow": "to", "rightarrow": "to", "Rightarrow": "implies", "iff": "implies",
+    "Leftrightarrow": "implies", "vee": "lor", "wedge": "land", "dots": "ldots", "cdots": "ldots",
+    "dotsc": "ldots", "varnothing": "emptyset", "arg": "arg", "backslash": "setminus",
+    "smallsetminus": "setminus", "times": "cdot", "ast": "cdot", "bullet": "cdot", "simeq": "approx",
+    "approxeq": "approx", "thickapprox": "approx", "operatorname": "text", "arcsec": "arcsec",
+}  # fmt: skip
+_AS_TEXT = {
+    "lt": "<", "gt": ">", "lbrack": "[", "rbrack": "]", "lparen": "(", "rparen": ")",
+    "langle": "(", "rangle": ")", "vert": "|", "lvert": "|", "rvert": "|", "mid": "|",
+    "colon": ":", "degree": r"^{\circ}", "textdegree": r"^{\circ}", "div": "/", "percent": "%",
+    "dollar": "$", "euro": "€", "pounds": "£", "prime": "'", "R": r"\mathbb{R}", "iota": "i",
+    "imath": "i", "dag": "", "ne": r"\ne ", "lVert": "|", "rVert": "|", "textpi": r"\pi ",
+}  # fmt: skip
+_COMMAND = re.compile(r"\\([A-Za-z]+)")
+_MATH_ENVIRONMENT = re.compile(
+    r"\\(begin|end)\s*\{(?:align|aligned|equation|gather|gathered|split|multline|displaymath|math)"
+    r"\*?\}"
+)
+_DOUBLED = re.compile(r"\\\\(?=(?:d?frac|sqrt|text|pi|left|right|cdot|times|infty|cup|circ|pm)\b)")
+_FUNCTIONS = "arcsin|arccos|arctan|sinh|cosh|tanh|sin|cos|tan|cot|sec|csc|log|ln|exp"
+_PLAIN_FUNCTION = re.compile(rf"(?<![A-Za-z\\])({_FUNCTIONS})(?=\s*[\d({{^_|\\]|\s+[a-zA-Z]\b|[a-z]\b)")
+_NAMED = re.compile(rf"^(?:{_FUNCTIONS}|lcm|gcd|max|min|det|deg)$")
+_GROUPS = r"(?<![\d.,])(\d{1,3})((?:%s\d{3})+)(?![\d])"
+_MARKED_GROUPS = re.compile(_GROUPS % r"(?:,\s*\\!\s*|\\!\s*,|\{, ?\}|\\,|\\;|\\ |\\:)")
+_SPACED_GROUPS = re.compile(_GROUPS % r"[ ~]")
+
+
+def characters(text: str) -> str:
+    """Unicode signs as LaTeX, odd spaces as spaces, invisible characters gone."""
+    if text.isascii():
+        return text
+    text = re.sub("[⁰¹²³⁴-⁹⁺⁻ⁿⁱ]+", lambda m: "^{" + m.group().translate(_RAISED) + "}", text)
+    text = re.sub("[₀-₉]+", lambda m: "_{" + m.group().translate(_LOWERED) + "}", text)
+    text = re.sub(r"√\s*(\d+)", r"\\sqrt{\1}", text)
+    text = re.sub(r"(?<=\d)\s*([½⅓⅔¼¾⅕⅛⅙])", r" \1", text)
+    return text.translate(_UNICODE_MAP)
+
+
+def normalise(text: str) -> str:
+    """The answer in one spelling: outer `$` gone, macros renamed, spaces single."""
+    text = characters(text).strip()
+    text = _math_delimiters(text)
+    if r"\begin" not in text:
+        text = _DOUBLED.sub(r"\\", text)
+    if _MATH_ENVIRONMENT.search(text):  # its lines go on in one line
+        text = _MATH_ENVIRONMENT.sub(" ", text)
+        text = text if r"\begin" in text else text.replace(r"\\", " ").replace("&", " ")
+    text = _thousands(text)
+    text = _spacing(text)
+    text = _wrappers(text)
+    text = _COMMAND.sub(_rename, text)
+    text = _operators(text)
+    text = _plain_text(text)
+    return re.sub(r"\s+", " ", text).strip()
+
+
+def _math_delimiters(text: str) -> str:
+    text = re.sub(r"\\[\[\]()]|\$\$", " ", text) if r"\\[" not in text else text
+    text = text.strip().strip("`").replace("**", "^") if _is_ascii_power(text) else text.strip("` ")
+    if text.count("*") >= 2:
+        text = re.sub(r"^\s*\*{1,2}(.+?)\*{1,2}([.:]?)\s*$", r"\1\2", text)
+    dollars = [match.start() for match in re.finditer(r"(?<!\\)\$", text)]
+    if len(dollars) == 1 and re.match(r"\s*-?\s*\d", text[dollars[0] + 1 :]):
+        return text[: dollars[0]] + r"\$" + text[dollars[0] + 1 :]  # money, not mathematics
+    return re.sub(r"(?<!\\)\$", " ", text)
+
+
+def _is_ascii_power(text: str) -> bool:
+    return bool(re.search(r"[\w)]\s*\*\*\s*[\w(\-{]", text)) and not text.startswith("**")
+
+
+def _thousands(text: str) -> str:
+    """Digit groups that the writer marked as one number; `{,}` may also be a decimal comma."""
+    text = _MARKED_GROUPS.sub(_join_groups, text)
+    text = _SPACED_GROUPS.sub(_join_groups, text)
+    text = re.sub(r"(?<=\d)\{,\}(?=\d)", ".", text)
+    text = re.sub(r"(?<![\d.,])(\d{1,3}(?:\.\d{3})+),(\d{1,2})(?!\d)", _point_locale, text)
+    return re.sub(r"(?<![\d.,])\d{1,3}(?:\.\d{3}){2,}(?![\d.,])", _drop_points, text)
+
+
+def _join_groups(match: re.Match[str]) -> str:
+    if match.group(1).startswith("0"):
+        return match.group().replace("{,}", ".")
+    return match.group(1) + re.sub(r"\D", "", match.group(2))
+
+
+def _point_locale(match: re.Match[str]) -> str:
+    return match.group(1).replace(".", "") + "." + match.group(2)
+
+
+def _drop_points(match: re.Match[str]) -> str:
+    return match.group().replace(".", "")
+
+
+def _spacing(text: str) -> str:
+    text = text.replace(r"\!", "")
+    text = _SIZES.sub("", text)
+    text = re.sub(r"(?<!\\)((?:\\\\)*)\\[,;: >]", r"\1 ", text).replace("~", " ")
+    return _SPACES.sub(" ", _DROPPED.sub(" ", text))
+
+
+def _wrappers(text: str) -> str:
+    text = re.sub(r"\{\s*\\(?:rm|bf|it)\s+([^{}]*)\}", r"\\text{\1}", text)
+    text = replace_command(text, _WITH_LENGTH, lambda _, __: " ")
+    text = replace_command(text, re.compile(r"\\(?:textcolor|colorbox)"), lambda _, a: a, 2)
+    for _ in range(3):  # wrappers inside wrappers
+        text = replace_command(text, _UNWRAPPED, _unwrap)
+        text = replace_command(text, _TEXT, _text)
+    return re.sub(r"\\(?:boxed|fbox)\s+(?=\S)", "", text)
+
+
+def _unwrap(_: str, content: str) -> str:
+    return content if len(content) == 1 or content.startswith("\\") else f" {content} "
+
+
+def _text(name: str, content: str) -> str:
+    """Words stay in `\\text{}`; what is really mathematics (a digit, one letter) comes out of it."""
+    bare = content.strip().replace(r"\ ", " ")
+    if _NAMED.match(bare):
+        return "\\" + bare + " "
+    if re.fullmatch(r"[-+]?[\d.,]*\d", bare) or re.fullmatch(r"[\s=+\-/*<>,;:.()]*", bare):
+        return f" {bare} "
+    if name.startswith(r"\mathrm") and re.fullmatch(r"[A-Za-z]", bare):
+        return f" {bare} "
+    inner = re.sub(r"\\(?:text[a-z]*|mathrm|mbox|mathbf)\s*|[{}$]", "", content)
+    inner = re.sub(r"\s+", " ", inner.replace("\\", ""))
+    return r"\text{" + inner + "}"
+
+
+def _rename(match: re.Match[str]) -> str:
+    name = match.group(1)
+    if name in _AS_TEXT:
+        return _AS_TEXT[name]
+    new = _RENAMED.get(name, name)
+    return "\\" + new
+
+
+def _operators(text: str) -> str:
+    text = re.sub(r"<\s*=", r"\\le ", text)
+    text = re.sub(r">\s*=", r"\\ge ", text)
+    text = re.sub(r"!\s*=", r"\\ne ", text)
+    text = re.sub(r"\\not\s*=", r"\\ne ", text)
+    text = re.sub(r"=\s*=", "=", text)
+    text = text.replace(r"\%", "%").replace(r"\_", "_").replace(r"\#", "#")
+    text = re.sub(r"\^\s*\{?\s*(?:\\circ|\\text\{o\})\s*\}?", r"^{\\circ}", text)
+    text = re.sub(r"(?<!\*)\*\*(?!\*)(?=\s*[\w({\-])", "^", text)
+    text = re.sub(r"\s*\*\s*", r"\\cdot ", text)
+    text = re.sub(r"\.{3,}", r"\\ldots ", text)
+    return re.sub(r"(\\cdot\s*){2,}", r"\\cdot ", text)
+
+
+def _plain_text(text: str) -> str:
+    """Plain-text mathematics as LaTeX: sqrt(2), x^(1/2), pi, inf."""
+    text = re.sub(r"(?<![A-Za-z\\])sqrt(?![A-Za-z])", r"\\sqrt", text)
+    text = re.sub(r"(?<![A-Za-z\\])cbrt(?=\()", r"\\sqrt[3]", text)
+    text = re.sub(r"(?<![A-Za-z\\])pi(?![A-Za-z])", r"\\pi ", text)
+    text = re.sub(r"(?<![A-Za-z\\])(?:infinity|inf|oo|Infinity)(?![A-Za-z])", r"\\infty ", text)
+    text = _PLAIN_FUNCTION.sub(r"\\\1 ", text)
+    text = re.sub(r"(?<=\d)\s*(km|m|cm|ft|mi|kg|g|in)/(s|h|hr|min|m|L)\b", r" \\text{ \1/\2}", text)
+    return re.sub(r"(?<![A-Za-z\\{])(cup|cap)(?![A-Za-z])", r"\\\1 ", text)
+
+
+def canonical(text: str) -> str:
+    """Key for exact comparison of two normalised texts: no spaces that mean nothing."""
+    text = re.sub(r"(\\[A-Za-z]+)\s+(?=[A-Za-z])", "\\1\x00", text)
+    text = re.sub(r"(?<=\d)\s+(?=\d)", "\x00", text)
+    return re.sub(r"\s+", "", text).replace("\x00", " ")

@@ -1,0 +1,160 @@
+"""Phrases that announce an answer, and the answer that follows them."""
+
+import re
+
+_NAMES = (
+    r"(?:final\s+)?(?:answers?|r[ée]ponse|respuesta|antwort|risposta|resposta|ответ)"
+    r"|(?P<weak>solutions?|results?|value|total)"
+)
+_MARKS = r"[*_\s}#]*"
+_VERB = (
+    r"(?:is|are|would be|must be|should be|will be|equals|comes out to(?: be)?|est|es|ist|è|é)\b"
+    r"(?!\s*not\b)\s*:?"
+)
+ANCHOR = re.compile(
+    rf"(?:^|(?<=[\s*_({{#>$'\"]))(?:{_NAMES}){_MARKS}(?:\([^()\n]{{0,40}}\))?{_MARKS}"
+    rf"(?:(?:correcta|correcte|corretta|correta|to [^.\n:]{{1,60}}?|of [^.\n:]{{1,40}}?)\s+)?"
+    rf"(?:{_VERB}|[:=]|-(?=\s))"
+    r"|(?:^|\n)[#*_\s]*(?:final\s+)?answers?[#*_\s]*\n|(?:^|\n)####(?=\s*\S)"
+    r"|答案(?:是|为|為)?\s*[:：]?|答え(?:は)?\s*[:：]?",
+    re.IGNORECASE,
+)
+FORMULA = re.compile(
+    r"\$\$(.+?)\$\$|(?<!\\)\$((?:[^$\\]|\\.)+?)(?<!\\)\$|\\\[(.+?)\\\]|\\\((.+?)\\\)"
+    r"|\\begin\{(?:align|equation|gather)\*?\}(.+?)\\end\{(?:align|equation|gather)\*?\}",
+    re.DOTALL,
+)
+LAST_NUMBER = re.compile(r"-?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:/\d+)?%?")
+_AFTER = re.compile(
+    r"(?:,|\.|;)?\s+(?:because|since|which|where|when|so|as|that|after|for the|given|hence|thus"
+    r"|therefore|I hope|due to|obtained|making|giving|based on|with the|i\.e\.|or approximately"
+    r"|or about|if|corresponding)\b.*",
+    re.DOTALL | re.IGNORECASE,
+)
+_LEAD_IN = re.compile(
+    r"\A(?:(?:therefore|thus|so|hence|then|finally|indeed|simply|just|exactly|approximately|about"
+    r"|is|are|be|equal to|equals|given by|the|a total of|final answer|answer|option|choice|correct"
+    r"|numerical value|value|number|point|interval|set|most|likely|probably)\b[:,\s]*"
+    r"|[:=*_\s#>]+|\\text(?:bf)?\{\s*\}?)+",
+    re.IGNORECASE,
+)
+_ENDS_WITH = re.compile(
+    r"(?:\b(?:is|are|equals?|be|get|gives?|obtain|total of|there are|has|have)\b|[=:≈→])\s*:?\s*"
+    r"(?P<value>[^\s=:,][^=:\n]{0,60}?)\s*[.!]?\s*\Z",
+    re.IGNORECASE,
+)
+_GAP = re.compile(r"\s*(?:,\s*(?:and|or)?|and|or|;)\s*")
+_UNIT_AFTER = re.compile(
+    r"\s*(?:%|(?:degrees?|percent|[a-z]{2,12}(?: [a-z]{2,12})?)(?=\s*[.*\n]|\s*\Z))"
+)
+_ASIDE = re.compile(r"\s*\((?=[^()]*[A-Za-z]{3})[^()]*\)\s*\Z")
+_SENTENCE_WORDS = re.compile(
+    r"\b(?:is|are|was|thus|so|hence|therefore|there|we|the|it|equals|gives?|get|have|has|answer|then"
+    r"|let|this|that|because|since|must|can|they|you|he|she|i|not|know|sure)\b",
+    re.IGNORECASE,
+)
+
+
+def capture(text: str, at: int) -> tuple[str, tuple[int, int]] | None:
+    """(answer, span) after an anchor that ends at `at`: the next formula, else the words."""
+    skipped = re.compile(r"[\s*_:#>}]*").match(text, at)
+    at = skipped.end() if skipped else at
+    window = text[at : at + 600]
+    if not window.strip():
+        return None
+    lead = _LEAD_IN.match(window)
+    start = lead.end() if lead else 0
+    if start >= len(window.rstrip(" .*")):
+        return None
+    money = re.compile(r"\$\s?[\d,]+(?:\.\d+)?(?=\s|[.,]?\s|[.,]?\Z)").match(window, start)
+    formula = None if money else FORMULA.match(window, start) or _formula_soon(window, start)
+    if formula:
+        return _with_neighbours(window, formula, at)
+    line = window[start:].split("\n", 1)[0]
+    sentence = re.split(r"(?<=[^\d\s])[.!](?=\s|\Z)|(?<=\d)[.!](?=\s|\Z|\*)|。", line, maxsplit=1)[0]
+    value = _words_value(sentence)
+    return (value, (at + start, at + start + len(sentence))) if value else None
+
+
+def _words_value(sentence: str) -> str:
+    value = _AFTER.sub("", sentence)
+    value = _ASIDE.sub("", value).strip().rstrip(" .*_").strip("*_ \"'")
+    deeper = ending(value) if re.search(r"\b(?:is|are|equals|be)\b", value) else None
+    return deeper or value
+
+
+def _formula_soon(window: str, start: int) -> re.Match[str] | None:
+    """A formula a few words after the anchor, in the same sentence, if no value comes before."""
+    formula = FORMULA.search(window, start)
+    if formula is None:
+        return None
+    before = window[start : formula.start()]
+    if re.search(r"\d|\n\s*\n|[.!?]\s", before) or len(before.split()) > 8:
+        return None
+    return formula
+
+
+def _with_neighbours(
+    window: str, formula: re.Match[str], at: int
+) -> tuple[str, tuple[int, int]]:
+    """Formulas joined by commas or "and" are one list; a unit or a percent sign may follow."""
+    pieces, stop = [inside(formula)], formula.end()
+    while gap := _GAP.match(window, stop):
+        following = FORMULA.match(window, gap.end())
+        if following is None:
+            break
+        pieces.append(inside(following))
+        stop = following.end()
+    text = ", ".join(pieces)
+    tail = _UNIT_AFTER.match(window, stop)
+    if tail and len(pieces) == 1 and re.search(r"\d[}\s]*\Z", text):
+        text, stop = f"{text} {tail.group().strip()}", tail.end()
+    return text, (at + formula.start(), at + stop)
+
+
+def inside(match: re.Match[str]) -> str:
+    """The content of a matched formula."""
+    return next(group for group in match.groups() if group is not None).strip()
+
+
+def joined_formulas(text: str, formulas: list[re.Match[str]]) -> str:
+    """The last formula, with those before it that only commas or "and" separate from it."""
+    pieces = [inside(formulas[-1])]
+    for before, after in zip(formulas[-2::-1], formulas[:0:-1], strict=True):
+        gap = _GAP.match(text, before.end())
+        if gap is None or gap.end() != after.start():
+            break
+        pieces.insert(0, inside(before))
+    return ", ".join(pieces)
+
+
+def ending(sentence: str) -> str | None:
+    """The value that a sentence ends in: `... is 70 degrees.`, `x = 5`; None without a value."""
+    match = None
+    for found in _ENDS_WITH.finditer(sentence[-160:].rstrip("*_ ")):
+        match = found
+    if match is None:
+        return None
+    value = match["value"].strip("*_` ")
+    if value.count("$") == 1 and not re.match(r"\$\s?\d", value) or r"\)" in value:
+        return None
+    plain = re.search(r"\d|^[A-Za-z]$", value) and not FORMULA.search(value)
+    few = len(re.findall(r"(?<!\\)\b[A-Za-z]{3,}", re.sub(r"\b(?:and|or)\b", "", value))) <= 3
+    return value if plain and few else None
+
+
+def undecorated(text: str) -> str:
+    """Text without markdown at its ends: heading signs, stars, quotes."""
+    text = re.sub(r"\A[#>\s]+", "", text.strip())
+    stars = re.fullmatch(r"(\*{1,3}|_{1,2})(?![\s*_])(.+?)\1[.:]?", text, re.DOTALL)
+    return stars.group(2).strip() if stars else text.strip()
+
+
+def is_sentence(text: str) -> bool:
+    """Whether a text is prose and not an answer by itself."""
+    if "\n" in text.strip() and not text.lstrip().startswith(("\\", "$")):
+        return True
+    outside = FORMULA.sub(" ", text)
+    outside = re.sub(r"\\(?:text|mbox|mathrm|textbf)\s*\{[^{}]*\}|\\[A-Za-z]+", " ", outside)
+    words = re.findall(r"[A-Za-z]{2,}", outside)
+    return len(words) > (3 if "$" in text else 5) or bool(_SENTENCE_WORDS.search(outside))

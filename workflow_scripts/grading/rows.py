@@ -1,0 +1,133 @@
+"""Rows of the command line: reading JSONL and parquet, checking them, writing verdicts back."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from workflow_scripts.common.artifacts import atomic
+from workflow_scripts.common.errors import InputError
+from workflow_scripts.grading.grader import KINDS, Question, default_kind
+
+ADDED = ("verdict", "extracted", "rule", "flags", "seconds")
+_ALIASES = {"mcq": "choice", "letter": "choice", "multiple-choice": "choice"}
+
+
+@dataclass(frozen=True)
+class Item:
+    """One row ready to be graded, or the reason why it cannot be."""
+
+    question: Question
+    text: str
+    reason: str | None = None  # a counted reason: the row is wrong because of it
+    flags: tuple[str, ...] = ()
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """Rows of a .jsonl (or .json lines) or .parquet file, in order.
+
+    Raises InputError naming the file, and the row and column where one is at fault.
+    """
+    if not path.exists():
+        raise InputError(f"{path} does not exist")
+    rows = _read_parquet(path) if path.suffix == ".parquet" else _read_lines(path)
+    for column in ("gold", "prediction"):
+        absent = next((i for i, row in enumerate(rows) if column not in row), None)
+        if absent is not None:
+            raise InputError(
+                f"{path}: row {absent + 1} has no column '{column}' "
+                f"(found: {', '.join(rows[absent]) or 'nothing'})"
+            )
+    _unique_ids(rows, path)
+    return rows
+
+
+def _read_parquet(path: Path) -> list[dict[str, Any]]:
+    try:
+        return pl.read_parquet(path).to_dicts()
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise InputError(f"{path} is not a readable parquet file: {error}") from None
+
+
+def _read_lines(path: Path) -> list[dict[str, Any]]:
+    if path.suffix not in (".jsonl", ".json", ".ndjson"):
+        raise InputError(f"{path}: use a file that ends in .jsonl or .parquet")
+    rows = []
+    with path.open(encoding="utf-8", errors="replace", newline="\n") as lines:
+        for number, line in enumerate(lines, 1):
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line)
+            except (json.JSONDecodeError, RecursionError) as error:
+                raise InputError(f"{path}: line {number} is not JSON: {error}") from None
+            if not isinstance(row, dict):
+                raise InputError(f"{path}: line {number} is not an object with named columns")
+            rows.append(row)
+    return rows
+
+
+def _unique_ids(rows: list[dict[str, Any]], path: Path) -> None:
+    seen: dict[str, int] = {}
+    for number, row in enumerate(rows, 1):
+        if row.get("id") is None:
+            continue
+        key = json.dumps(row["id"], sort_keys=True, default=str)
+        if key in seen:
+            raise InputError(f"{path}: row {number}, column 'id': {key} is also row {seen[key]}'s")
+        seen[key] = number
+
+
+def item(row: dict[str, Any]) -> Item:
+    """What is graded for a row. Values of the wrong type give a reason, not an error."""
+    gold, prediction = _text(row["gold"]), _text(row["prediction"])
+    if gold is None or not gold.strip():
+        return Item(Question("", "math"), "", "empty-gold" if not row["gold"] else "gold-type")
+    kind, flags = _kind(row.get("kind"), gold)
+    options = _options(row.get("options"))
+    if isinstance(options, str):
+        return Item(Question(gold, kind), "", options)
+    if prediction is None:
+        reason = None if row["prediction"] is None else "prediction-type"
+        return Item(Question(gold, kind, options), "", reason, flags)
+    return Item(Question(gold, kind, options), prediction, None, flags)
+
+
+def _text(value: Any) -> str | None:
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode("utf-8")
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return str(value)
+
+
+def _kind(value: Any, gold: str) -> tuple[str, tuple[str, ...]]:
+    if value is None or value == "":
+        return default_kind(gold), ()
+    name = _ALIASES.get(value, value) if isinstance(value, str) else value
+    return (name, ()) if name in KINDS else (default_kind(gold), ("unknown-kind",))
+
+
+def _options(value: Any) -> tuple[str, ...] | None | str:
+    if value is None or value == [] or value == {}:
+        return None
+    if isinstance(value, dict):
+        value = [value[key] for key in sorted(value) if value[key] is not None]
+    if not isinstance(value, (list, tuple)) or len(value) > 26:
+        return "options-type"
+    texts = tuple(_text(option) for option in value)
+    return "options-type" if any(text is None for text in texts) else texts  # type: ignore[return-value]
+
+
+def write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
+    """Write rows to .jsonl or .parquet, atomically."""
+    if path.suffix == ".parquet":
+        schema = {"extracted": pl.String, "flags": pl.List(pl.String), "seconds": pl.Float64}
+        with atomic(path) as part:
+            pl.DataFrame(rows, schema_overrides=schema, infer_schema_length=None).write_parquet(part)
+        return
+    with atomic(path) as part, part.open("w", encoding="utf-8") as out:
+        for row in rows:
+            out.write(json.dumps(row, ensure_ascii=False, default=str) + "\n")

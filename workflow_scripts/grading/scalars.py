@@ -1,0 +1,249 @@
+"""Whether two scalars are the same value: typed numbers, then exact values, then sample points."""
+
+from fractions import Fraction
+
+import mpmath
+import sympy
+from sympy.core.function import AppliedUndef
+
+from workflow_scripts.grading import evaluate
+from workflow_scripts.grading.evaluate import Undefined, approximate, exact
+from workflow_scripts.grading.forms import Scalar
+from workflow_scripts.grading.latex import expression
+from workflow_scripts.grading.numbers import Number, number, rounds_to
+from workflow_scripts.grading.outcome import Outcome, refused
+from workflow_scripts.grading.repair import Unparsed
+from workflow_scripts.grading.units import same_unit
+
+ROUNDED_DIGITS = 4  # significant digits that a rounded decimal must show for an exact gold
+GOLD_DIGITS = 3  # and that a decimal gold must show for a longer decimal to be rounded to it
+POINTS = 8
+NEEDED = 3
+_MAGNITUDES = ("0.7345", "1.6127", "2.9173", "5.3811", "0.2719", "3.4691", "1.1893", "7.7713")
+_DISCRETE = (sympy.factorial, sympy.binomial, sympy.Sum, sympy.Product, sympy.floor, sympy.ceiling)
+
+
+def same_scalars(gold: Scalar, candidate: Scalar) -> Outcome:
+    """Compare two scalars under the conventions for units and percent signs.
+
+    Raises Unparsed when a value has to be computed and a side is not an expression.
+    """
+    if not same_unit(gold.unit, candidate.unit) or _percent_of_unit(gold, candidate):
+        return refused("unit")
+    outcome = same_values(gold.latex, candidate.latex)
+    if gold.percent != candidate.percent:
+        scale = Fraction(1, 100) if gold.percent else Fraction(100)
+        if not outcome.equal:
+            outcome = same_values(gold.latex, candidate.latex, scale)
+        return outcome.flagged("percent")
+    return outcome.flagged("unit") if gold.unit != candidate.unit else outcome
+
+
+def _percent_of_unit(gold: Scalar, candidate: Scalar) -> bool:
+    """A percent sign on one side and a unit on the other are two different units."""
+    return gold.percent != candidate.percent and bool(gold.unit or candidate.unit)
+
+
+def same_values(gold: str, candidate: str, scale: Fraction = Fraction(1)) -> Outcome:
+    """Whether `gold * scale` and `candidate` are one value."""
+    if gold == candidate and scale == 1:
+        return Outcome(True, "string")
+    ours, theirs = number(gold), number(candidate)
+    if ours is not None and theirs is not None:
+        return _same_numbers(ours, theirs, scale)
+    left, right = expression(gold) * sympy.Rational(scale), expression(candidate)
+    if left.free_symbols or right.free_symbols or left.has(AppliedUndef, sympy.Integral):
+        return _same_expressions(left, right)
+    return _same_constants(left, right, ours, theirs)
+
+
+def _same_numbers(gold: Number, candidate: Number, scale: Fraction) -> Outcome:
+    value = gold.value * scale
+    if value == candidate.value and not (candidate.more or gold.more):
+        outcome = Outcome(True, "number")
+        return outcome if candidate.reduced or not gold.reduced else outcome.flagged("form")
+    if _rounded(value, candidate, gold if scale == 1 else None):
+        return Outcome(True, "number", frozenset({"rounded"}))
+    return refused("number")
+
+
+def _rounded(value: Fraction, candidate: Number, gold: Number | None) -> bool:
+    """The two conventions for rounding: an exact gold, and a decimal gold."""
+    if gold is not None and gold.decimals is not None and not gold.more:
+        needed = 2 if candidate.decimals is None else GOLD_DIGITS
+        longer = candidate.decimals is None or candidate.decimals > gold.decimals
+        fraction = candidate.decimals is not None or candidate.value.denominator != 1
+        return (
+            gold.digits >= needed
+            and longer
+            and fraction
+            and rounds_to(candidate.value, value, gold.decimals)
+        )
+    return _shown(value, candidate)
+
+
+def _shown(value: Fraction | mpmath.mpf, candidate: Number) -> bool:
+    """Whether the candidate is a decimal that shows an exact value well enough."""
+    if candidate.decimals is None:
+        return False
+    if isinstance(value, mpmath.mpf):
+        value = _fraction(value)
+    if candidate.more:  # an ellipsis promises correct digits, cut or rounded
+        unit = Fraction(10) ** -candidate.decimals
+        return candidate.digits >= 3 and abs(value - candidate.value) < unit
+    return candidate.digits >= ROUNDED_DIGITS and rounds_to(
+        value, candidate.value, candidate.decimals
+    )
+
+
+def _fraction(value: mpmath.mpf) -> Fraction:
+    sign, mantissa, power, _ = value._mpf_
+    if abs(power) > 100_000:
+        raise evaluate.TooLarge("decimal of an enormous value")
+    return (-1) ** sign * Fraction(int(mantissa)) * Fraction(2) ** power
+
+
+def _same_constants(
+    left: sympy.Expr, right: sympy.Expr, gold: Number | None, candidate: Number | None
+) -> Outcome:
+    ours, theirs = exact(left), exact(right)
+    if ours is not None and theirs is not None:
+        if ours == theirs:
+            return Outcome(True, "number", frozenset({"form"}))
+        if candidate is not None and _shown(ours, candidate):
+            return Outcome(True, "number", frozenset({"rounded"}))
+        return refused("number")
+    with mpmath.workdps(evaluate.DIGITS):
+        a, b = approximate(_settled(left)), approximate(_settled(right))
+        if _same_numerically(a, b, left, right):
+            same = spelling(left) == spelling(right)
+            return Outcome(True, "numeric", frozenset() if same else frozenset({"form"}))
+        if candidate is not None and not mpmath.im(a) and _shown(mpmath.re(a), candidate):
+            return Outcome(True, "numeric", frozenset({"rounded"}))
+        if gold is not None and gold.decimals is not None and gold.digits >= 2:
+            if not mpmath.im(b) and rounds_to(_fraction(mpmath.re(b)), gold.value, gold.decimals):
+                return Outcome(True, "numeric", frozenset({"rounded"}))
+        return refused("numeric")
+
+
+def _same_numerically(a: mpmath.mpc, b: mpmath.mpc, left: sympy.Expr, right: sympy.Expr) -> bool:
+    if evaluate.agree(a, b):
+        return True
+    near = mpmath.mpf(10) ** (-evaluate.DIGITS * 2 // 3)
+    if max(abs(a), abs(b)) > near and min(abs(a), abs(b)) > near:
+        return _close_parts(a, b)
+    if abs(a - b) > near:
+        return False
+    with mpmath.workdps(2 * evaluate.DIGITS):  # a true zero shrinks with the precision
+        a, b = approximate(_settled(left)), approximate(_settled(right))
+        return bool(abs(a - b) < near * near)
+
+
+def _close_parts(a: mpmath.mpc, b: mpmath.mpc) -> bool:
+    """Complex values whose tiny real or imaginary parts are rounding noise."""
+    return bool(abs(a - b) <= evaluate.AGREE * max(abs(a), abs(b)))
+
+
+def _settled(tree: sympy.Expr) -> sympy.Expr:
+    """Unknown functions as symbols; integrals and limits carried out."""
+    tree = tree.replace(lambda e: isinstance(e, AppliedUndef), lambda e: sympy.Symbol(str(e)))
+    if tree.has(sympy.Integral, sympy.Limit, sympy.Derivative):
+        tree = tree.doit()
+    return tree
+
+
+def spelling(tree: sympy.Expr) -> tuple:
+    """A key that is equal for two spellings of the same unsimplified expression.
+
+    Order, nesting of sums and products, and how a rational coefficient is written do not count.
+    """
+    if tree.is_Rational or not tree.args:
+        return (str(tree),)
+    if tree.is_Add or tree.is_Mul:
+        coefficient, rest = _flat(tree, tree.func)
+        if not rest:
+            return (str(coefficient),)
+        neutral = coefficient == (0 if tree.is_Add else 1)
+        if neutral and len(rest) == 1:
+            return rest[0]
+        return (tree.func.__name__, str(coefficient), *sorted(rest))
+    return (tree.func.__name__, *(spelling(arg) for arg in tree.args))
+
+
+def _flat(tree: sympy.Expr, kind: type) -> tuple[sympy.Rational, list[tuple]]:
+    """Rational part and other parts of nested sums (kind Add) or products (kind Mul)."""
+    coefficient, rest = sympy.Integer(0 if kind is sympy.Add else 1), []
+    for arg in tree.args:
+        reciprocal = arg.is_Pow and arg.args[0].is_Rational and arg.args[1] == -1
+        if isinstance(arg, kind):
+            inner, more = _flat(arg, kind)
+        elif kind is sympy.Mul and reciprocal and arg.args[0] != 0:
+            inner, more = 1 / arg.args[0], []
+        elif arg.is_Rational and (kind is sympy.Mul or coefficient == 0):
+            inner, more = arg, []
+        else:
+            inner, more = sympy.Integer(0 if kind is sympy.Add else 1), [spelling(arg)]
+        coefficient = coefficient + inner if kind is sympy.Add else coefficient * inner
+        rest += more
+    return coefficient, rest
+
+
+def _same_expressions(left: sympy.Expr, right: sympy.Expr) -> Outcome:
+    left, right = _settled(left), _settled(right)
+    if left == right:
+        return Outcome(True, "symbolic")
+    found = _at_points(left, right)
+    if found is None:
+        equal = sympy.simplify(left - right) == 0
+        return Outcome(True, "symbolic", frozenset({"form"})) if equal else refused("symbolic")
+    if not found:
+        return refused("symbolic")
+    same = spelling(left) == spelling(right)
+    return Outcome(True, "symbolic", frozenset() if same else frozenset({"form"}))
+
+
+def _at_points(left: sympy.Expr, right: sympy.Expr) -> bool | None:
+    """Agreement at sample points in the common real domain; None where too few have a value.
+
+    Points where a side is not real are set aside unless nothing else is left: `2 \\ln x` and
+    `\\ln x^2` agree where both are real.
+    """
+    real = complex_ = 0
+    mixed = False
+    with mpmath.workdps(evaluate.DIGITS):
+        for values in sample_points(left, right):
+            try:
+                a, b = approximate(left, values), approximate(right, values)
+            except Undefined:
+                continue
+            same = evaluate.agree(a, b) or max(abs(a), abs(b)) < mpmath.mpf(10) ** -40
+            if mpmath.im(a) or mpmath.im(b):
+                complex_ += same
+                mixed |= not same
+            elif not same:
+                return False
+            real += not (mpmath.im(a) or mpmath.im(b))
+    if real >= NEEDED:
+        return True
+    return not mixed if real + complex_ >= NEEDED or mixed else None
+
+
+def sample_points(*trees: sympy.Expr) -> list[dict[sympy.Symbol, mpmath.mpf]]:
+    """Fixed points with a value for every symbol: positive ones first, then of mixed signs.
+
+    Whole numbers where a tree counts (factorials, sums, rounding).
+    """
+    symbols = sorted({s for tree in trees for s in tree.free_symbols}, key=str)
+    discrete = any(tree.has(*_DISCRETE) for tree in trees)
+    points = []
+    for point in range(POINTS):
+        values = {}
+        for j, symbol in enumerate(symbols):
+            if discrete:
+                values[symbol] = mpmath.mpf(2 + (3 * j + point * (j + 1)) % 11)
+                continue
+            size = mpmath.mpf(_MAGNITUDES[(point + 3 * j) % POINTS]) + mpmath.mpf(j) / 7
+            negative = point >= POINTS // 2 and (point + j) % 2 == 0
+            values[symbol] = -size if negative else size
+        points.append(values)
+    return points

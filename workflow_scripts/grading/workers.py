@@ -1,0 +1,189 @@
+"""A pool of killable workers with a hard deadline per task.
+
+A worker that passes its deadline, or dies, costs its current task only: the tasks queued behind
+it go to another worker, and verdicts that were sent are kept.
+"""
+
+import json
+import os
+import selectors
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from workflow_scripts.grading import worker
+
+ROOT = Path(__file__).resolve().parents[2]
+BATCH_BYTES = 24_000  # fits a pipe, so that writing never blocks
+BATCH_TASKS = 32
+START_S = 120.0  # for imports on a loaded machine
+GRACE_S = 0.2
+MAX_FAILED_STARTS = 3
+
+
+class WorkerError(RuntimeError):
+    """Workers cannot be started."""
+
+
+class _Worker:
+    """One child process and the tasks that it holds."""
+
+    def __init__(self, timeout: float, memory_mb: int) -> None:
+        path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH", ""))))
+        threads = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL")}
+        command = [sys.executable, "-P", "-m", worker.__name__, str(timeout), str(memory_mb)]
+        self.process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, **threads, "PYTHONPATH": path, "PYTHONHASHSEED": "0"},
+        )
+        assert self.process.stdout is not None
+        os.set_blocking(self.process.stdout.fileno(), False)
+        self.buffer = b""
+        self.held: deque[int] = deque()
+        self.ready = False
+        self.since = time.monotonic()
+
+    def send(self, numbers: Sequence[int], lines: Sequence[bytes]) -> None:
+        """Hand over tasks; the worker must be idle, so that large ones do not block."""
+        assert self.process.stdin is not None
+        self.held.extend(numbers)
+        self.since = time.monotonic()
+        try:
+            self.process.stdin.write(b"".join(lines))
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            return  # its death is seen when its output ends
+
+    def receive(self) -> tuple[list[dict[str, Any]], bool]:
+        """Complete result lines that have arrived, and whether the worker has ended."""
+        assert self.process.stdout is not None
+        try:
+            data = os.read(self.process.stdout.fileno(), 1 << 20)
+        except BlockingIOError:
+            return [], False
+        self.buffer += data
+        *lines, self.buffer = self.buffer.split(b"\n")
+        return [json.loads(line) for line in lines], not data
+
+    def stop(self) -> None:
+        self.process.kill()
+        for stream in (self.process.stdin, self.process.stdout):
+            assert stream is not None
+            try:
+                stream.close()
+            except BrokenPipeError:
+                continue
+        self.process.wait()
+
+
+class Pool:
+    """`size` workers; `timeout` seconds and `memory_mb` per task are hard limits.
+
+    Use as a context manager; leaving it kills every worker.
+    """
+
+    def __init__(self, size: int, timeout: float, memory_mb: int) -> None:
+        self.size, self.timeout, self.memory_mb = max(1, size), timeout, memory_mb
+        self.workers: list[_Worker] = []
+        self.failed_starts = 0
+
+    def __enter__(self) -> "Pool":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for member in self.workers:
+            member.stop()
+        self.workers.clear()
+
+    def run(self, tasks: Sequence[dict[str, Any]]) -> Iterator[tuple[int, dict[str, Any]]]:
+        """(index, result) of every task exactly once, as they finish.
+
+        A result of a task that was cut off is {"failed": "timeout" | "killed", "seconds"}.
+        Raises WorkerError if workers die before they take a task, three times in a row.
+        """
+        queue = deque(range(len(tasks)))
+        left = len(tasks)
+        while left:
+            self._start(min(self.size, left))
+            for member in self.workers:
+                if member.ready and not member.held and queue:
+                    self._feed(member, queue, tasks)
+            for result in self._collect(queue):
+                left -= 1
+                yield result
+
+    def _start(self, wanted: int) -> None:
+        while len(self.workers) < wanted:
+            self.workers.append(_Worker(self.timeout, self.memory_mb))
+
+    def _feed(self, member: _Worker, queue: deque[int], tasks: Sequence[dict[str, Any]]) -> None:
+        share = max(1, min(BATCH_TASKS, len(queue) // (2 * self.size)))
+        numbers, lines, size = [], [], 0
+        while queue and len(numbers) < share:
+            line = json.dumps(tasks[queue[0]]).encode() + b"\n"
+            if numbers and size + len(line) > BATCH_BYTES:
+                break
+            numbers.append(queue.popleft())
+            lines.append(line)
+            size += len(line)
+        member.send(numbers, lines)
+
+    def _collect(self, queue: deque[int]) -> list[tuple[int, dict[str, Any]]]:
+        with selectors.DefaultSelector() as selector:
+            for member in self.workers:
+                assert member.process.stdout is not None
+                selector.register(member.process.stdout, selectors.EVENT_READ, member)
+            events = selector.select(self._patience())
+        found = []
+        for key, _ in events:
+            found += self._results(key.data, queue)
+        for member in list(self.workers):
+            if member.held and time.monotonic() - member.since > self.timeout + GRACE_S:
+                found += self._lose(member, "timeout", queue)
+            elif not member.ready and time.monotonic() - member.since > START_S:
+                found += self._lose(member, "killed", queue)
+        return found
+
+    def _patience(self) -> float:
+        """Seconds until the next deadline."""
+        now = time.monotonic()
+        ends = [m.since + (self.timeout + GRACE_S if m.ready else START_S) for m in self.workers]
+        return max(0.01, min(ends, default=now) - now) if ends else 0.01
+
+    def _results(self, member: _Worker, queue: deque[int]) -> list[tuple[int, dict[str, Any]]]:
+        replies, ended = member.receive()
+        found = []
+        for reply in replies:
+            member.since = time.monotonic()
+            if reply.get("ready"):
+                member.ready = True
+                self.failed_starts = 0
+            elif member.held:
+                found.append((member.held.popleft(), reply))
+        return found + (self._lose(member, "killed", queue) if ended else [])
+
+    def _lose(
+        self, member: _Worker, reason: str, queue: deque[int]
+    ) -> list[tuple[int, dict[str, Any]]]:
+        """Remove a worker: its current task gets the reason, the rest goes back to the queue."""
+        seconds = time.monotonic() - member.since
+        member.stop()
+        self.workers.remove(member)
+        if not member.ready:
+            self.failed_starts += 1
+            if self.failed_starts >= MAX_FAILED_STARTS:
+                raise WorkerError(
+                    f"grading workers end before they are ready (memory limit {self.memory_mb} MB)"
+                )
+        if not member.held:
+            return []
+        lost = member.held.popleft()
+        queue.extendleft(reversed(member.held))
+        return [(lost, {"failed": reason, "seconds": seconds})]

@@ -1,0 +1,86 @@
+"""Which engine a study asks for, and its fingerprint: what decides the ids besides the model."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from workflow_scripts.common.errors import ConfigError, UserError
+from workflow_scripts.inference.engine import Engine
+from workflow_scripts.inference.prompts import Vocabulary
+
+KINDS = ("vllm", "server", "scripted")
+MODES = ("fast", "exact")
+LOG_LINES = 15
+
+
+def fingerprint(inference: dict[str, Any]) -> str:
+    """Engine and version, number format, mode, tensor parallel, device; never the batch size."""
+    engine = inference["engine"]
+    kind = engine["kind"]
+    mode = inference.get("mode", "fast")
+    if mode not in MODES:
+        raise ConfigError(f"inference.mode is {mode!r}; use one of {', '.join(MODES)}")
+    if kind == "vllm":
+        from workflow_scripts.inference.vllm_engine import vllm_version
+
+        name = f"vllm {vllm_version()}"
+    elif kind == "server":
+        from workflow_scripts.inference.server import server_version
+
+        name = f"server {server_version(engine['url'])}"
+    elif kind == "scripted":
+        name = "scripted 1"
+    else:
+        raise ConfigError(f"inference.engine.kind is {kind!r}; use one of {', '.join(KINDS)}")
+    parallel = engine.get("tensor_parallel", 1)
+    return f"{name}, {engine['dtype']}, {mode}, tensor parallel {parallel}, {engine['device']}"
+
+
+def prepare(model: dict[str, Any], inference: dict[str, Any]) -> None:
+    """Set what the engine's libraries read when they are imported."""
+    if inference["engine"]["kind"] == "vllm":
+        from workflow_scripts.inference.vllm_engine import set_environment
+
+        set_environment(inference, model)
+
+
+@contextmanager
+def explained(path: Path | None) -> Iterator[None]:
+    """Add the end of the log to a failure of the engine, whose own processes write there."""
+    try:
+        yield
+    except UserError as error:
+        if path is None or not path.is_file():
+            raise
+        text = path.read_text(errors="replace").strip().splitlines()[-LOG_LINES:]
+        tail = "\n".join(f"  | {line[:300]}" for line in text)
+        raise type(error)(f"{error}\nlast lines of the log:\n{tail}") from error
+
+
+def engine_maker(
+    model: dict[str, Any], inference: dict[str, Any], vocabulary: Vocabulary, seed: int
+) -> Callable[[], Engine]:
+    """A function that starts the configured engine."""
+    kind = inference["engine"]["kind"]
+    if kind == "vllm":
+        from workflow_scripts.inference.gpus import vllm_engines
+
+        return lambda: vllm_engines(model, inference, vocabulary.size, seed)
+    if kind == "server":
+        from workflow_scripts.inference.server import ServerEngine
+
+        return lambda: ServerEngine(model, inference, vocabulary.size)
+    return lambda: _scripted(inference, vocabulary)
+
+
+def _scripted(inference: dict[str, Any], vocabulary: Vocabulary) -> Engine:
+    from workflow_scripts.inference.scripted import ScriptedEngine, hash_script
+
+    options = inference["engine"].get("options", {})
+    ends = set(vocabulary.think_end + vocabulary.answer_end)
+    words = [i for i in range(min(vocabulary.size, 1000)) if i not in ends]
+    script = hash_script(words, vocabulary.think_end, options.get("mean_length", 100))
+    return ScriptedEngine(
+        script, inference["engine"].get("max_sequences", 64), options.get("step_seconds", 0.0)
+    )

@@ -1,0 +1,150 @@
+"""The manifest of a generate job: what was decoded, on what, and what the chains look like."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from statistics import mean
+from typing import Any
+
+from workflow_scripts.common.provenance import digest, git_commit
+from workflow_scripts.inference.chain import CONTEXT, NATURAL
+from workflow_scripts.inference.loops import loops
+from workflow_scripts.inference.plan import Plan, Row
+from workflow_scripts.inference.session import Session
+from workflow_scripts.inference.store import Store
+
+
+def build_manifest(
+    session: Session, plans: list[Plan], store: Store, settings: dict[str, Any]
+) -> dict[str, Any]:
+    """Everything worth knowing about a generate job. Token counts add up over all runs."""
+    rows = read_rows(plans, store)
+    cells = chain_facts(rows)
+    tokens = token_totals(store)
+    gpus = session.inference.get("gpus", 1) if session.inference["engine"]["device"] == "gpu" else 0
+    return {
+        "model": session.model["name"],
+        "digest": session.model["digest"],
+        "engine": session.engine,
+        "mode": session.inference.get("mode", "fast"),
+        "gpus": gpus,
+        "gpu_seconds": round(gpus * tokens["seconds"], 3),
+        "settings_hash": digest(settings),
+        "git_commit": git_commit(),
+        "store": settings["store"],
+        "engine_facts": store.noted("engine_facts"),
+        "peak_rss_mb": store.noted("peak_rss_mb"),
+        "prefix_check": store.noted("prefix_check"),
+        "tokens": tokens,
+        "datasets": dataset_facts(rows),
+        "infinite": infinite_facts(rows),
+        "ended_before": ended_before(cells),
+        "cells": cells,
+    }
+
+
+def dataset_facts(rows: list[Row]) -> dict[str, Any]:
+    """Per dataset: questions, and tokens that its rows hold; identical rows count once."""
+    held: dict[str, dict[str, int]] = defaultdict(dict)
+    questions: dict[str, set[str]] = defaultdict(set)
+    for row in rows:
+        questions[row.question.dataset].add(row.question.question_id)
+        held[row.question.dataset][row.answer_key] = len(row.answer.ids)
+    return {
+        dataset: {"questions": len(questions[dataset]), "answer_tokens": sum(answers.values())}
+        for dataset, answers in held.items()
+    }
+
+
+def read_rows(plans: Iterable[Plan], store: Store) -> list[Row]:
+    """All rows of all plans, replayed from the store."""
+    rows = []
+    for plan in plans:
+        for _, found in plan.rows(store.get):
+            if not isinstance(found, Row):
+                raise RuntimeError(f"{found.owner} is not in {store.path}")
+            rows.append(found)
+    return rows
+
+
+def token_totals(store: Store) -> dict[str, Any]:
+    """Tokens over all runs on this store, and how many of them were decoded twice."""
+    runs = store.runs()
+    names = ("decoded", "prefilled", "cached", "requests", "seconds", "lost")
+    totals = {name: sum(run.get(name, 0) for run in runs) for name in names}
+    held = store.totals()
+    kept = sum(held.get(f"{kind}_ids", 0) for kind in ("thinking", "answer")) + held["ended"]
+    twice = max(0, totals["decoded"] + totals["lost"] - kept)
+    return {
+        **totals,
+        "seconds": round(totals["seconds"], 3),
+        "kept": kept,
+        "decoded_twice": twice,
+        "decoded_twice_share": round(twice / kept, 6) if kept else 0.0,
+        "runs": runs,
+    }
+
+
+def chain_facts(rows: list[Row]) -> list[dict[str, Any]]:
+    """Per cell and dataset: rows, how they ended, what they share, tokens."""
+    groups: dict[tuple[str, str, str], list[Row]] = defaultdict(list)
+    for row in rows:
+        groups[row.question.dataset, row.cell.method.name, row.cell.budget].append(row)
+    seen: set[tuple[str, str, int, str]] = set()
+    return [_cell_facts(name, group, seen) for name, group in groups.items()]
+
+
+def _cell_facts(
+    name: tuple[str, str, str], rows: list[Row], seen: set[tuple[str, str, int, str]]
+) -> dict[str, Any]:
+    dataset, method, budget = name
+    ends = Counter(row.cut.end for row in rows)
+    keys = [(dataset, row.question.question_id, row.sample, row.answer_key) for row in rows]
+    shared = sum(key in seen for key in keys)
+    seen.update(keys)
+    return {
+        "dataset": dataset,
+        "method": method,
+        "budget": budget,
+        "rows": len(rows),
+        **{end: ends.get(end, 0) for end in ("natural", "forced", "context")},
+        "looping": sum(loops(row.cut.ids) for row in rows),
+        "same_as_earlier": shared,
+        "decoded_answers": len(rows) - shared,
+        "mean_thinking_tokens": round(mean(len(row.cut.ids) for row in rows), 3),
+        "mean_answer_tokens": round(mean(len(row.answer.ids) for row in rows), 3),
+        "answers_cut": sum(row.answer_cut for row in rows),
+        "mean_continuations": round(mean(row.cut.n_used for row in rows), 3),
+        "mean_tries": round(mean(row.tries for row in rows), 3),
+    }
+
+
+def ended_before(cells: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """At each cap, the share of traces that had ended before it: where a Wait can matter at all."""
+    return [
+        {
+            "dataset": cell["dataset"],
+            "budget": cell["budget"],
+            "share_ended": round(cell["natural"] / cell["rows"], 4),
+        }
+        for cell in cells
+        if cell["method"] == "truncation"
+    ]
+
+
+def infinite_facts(rows: list[Row]) -> dict[str, Any]:
+    """Per dataset: the numbers behind "infinite" and the share of chains that reached them."""
+    groups: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        if row.cell.budget == "infinite":
+            groups[row.question.dataset].append(row)
+    facts = {}
+    for dataset, group in groups.items():
+        natural = [row for row in group if row.cell.method.kind in ("natural", "truncation")]
+        chosen = natural or group
+        facts[dataset] = {
+            "infinite_min": min(row.capacity for row in group),
+            "infinite_max": max(row.capacity for row in group),
+            "share_hit": round(mean(row.cut.end == CONTEXT for row in chosen), 4),
+            "share_ended": round(mean(row.cut.end == NATURAL for row in chosen), 4),
+        }
+    return facts

@@ -1,0 +1,246 @@
+"""From questions and cells to what has to be decoded: replays chains, asks for what is missing.
+
+The scheduler and the cut rule run the same code; for the cut rule nothing may be missing.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from functools import cache
+from typing import Any
+
+from workflow_scripts.common.cells import Cell, cells
+from workflow_scripts.common.errors import InputError
+from workflow_scripts.common.provenance import digest
+from workflow_scripts.common.tables.benchmark import Question
+from workflow_scripts.inference.chain import NATURAL, Chain, Cut, Ids, Incomplete, Segment, cut
+from workflow_scripts.inference.engine import Sampling
+from workflow_scripts.inference.keys import segment_key
+from workflow_scripts.inference.methods import readings
+from workflow_scripts.inference.methods.arm import Arm, Reading
+from workflow_scripts.inference.prompts import Vocabulary
+
+Lookup = Callable[[str], Segment | None]
+
+THINKING, ANSWER = "thinking", "answer"
+
+
+@dataclass(frozen=True)
+class Need:
+    """A segment that has to reach `length` ids or its end before a row can go on."""
+
+    key: str
+    prompt: Ids
+    sampling: Sampling
+    length: int
+    kind: str
+    owner: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """One finished row of a cell, before it is decoded to text.
+
+    prompt_end  last ids in front of the thinking, so that a decoder knows the context
+    tries       draws that were looked at
+    capacity    the number behind "infinite"
+    """
+
+    question: Question
+    cell: Cell
+    sample: int
+    tries: int
+    prompt_tokens: int
+    prompt_end: Ids
+    capacity: int
+    chain_id: str
+    cut: Cut
+    delimiter: Ids
+    answer: Segment
+    answer_key: str
+    answer_cut: bool
+
+
+@dataclass(frozen=True)
+class Root:
+    """Where a chain starts: prompt with prefill, room to think, random draw."""
+
+    prompt: Ids
+    prompt_tokens: int
+    capacity: int
+    temperature: float
+    seed: int | None
+    chain_id: str
+
+
+@dataclass
+class Study:
+    """What is fixed for one model: vocabulary, cells, limits, and the scope of its keys.
+
+    scope  hash over model weights and engine fingerprint; part of every key
+    """
+
+    vocabulary: Vocabulary
+    inference: dict[str, Any]
+    seed: int
+    scope: str
+    fingerprint: str = ""
+    cells: list[Cell] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.cells = self.cells or cells(self.inference)
+        self.phrase = cache(self.vocabulary.phrase)
+        for cell in self.cells:
+            self.phrase(cell.method.phrase)
+        self.readings = [(cell, r) for cell in self.cells for r in readings(cell, self.inference)]
+
+    def plan(self, question: Question) -> "Plan":
+        """The rows of one question. InputError if its prompt leaves no room to think."""
+        return Plan(self, question)
+
+
+class Plan:
+    """One question: its rows, and what each of them still needs."""
+
+    def __init__(self, study: Study, question: Question) -> None:
+        self.study, self.question = study, question
+        self.owner = f"{question.dataset}/{question.question_id}"
+        self._roots: dict[tuple[str, float, int], Root] = {}
+        for _, reading in study.readings:
+            for arm in reading.arms:
+                self._root(arm)
+
+    def root(self) -> Root:
+        """Where the bare question's greedy chain starts; its capacity is "infinite"."""
+        return self._root(Arm())
+
+    def rows(
+        self, lookup: Lookup, only: set[int] | None = None
+    ) -> Iterator[tuple[int, Row | Need]]:
+        """Every row by its number: finished, or the segment that it waits for.
+
+        `only` limits this to some rows; numbers follow `study.readings`.
+        """
+        for number, (cell, reading) in enumerate(self.study.readings):
+            if only is None or number in only:
+                yield number, self._row(cell, reading, lookup)
+
+    def _row(self, cell: Cell, reading: Reading, lookup: Lookup) -> Row | Need:
+        tries = 0
+        for arm in reading.arms:
+            tries += 1
+            root = self._root(arm)
+            chain = self._grow(root, arm, lookup)
+            try:
+                thinking = cut(chain, arm.n, arm.budget)
+            except Incomplete as gap:
+                return self._thinking_need(root, gap)
+            if thinking.end == NATURAL:
+                break
+        return self._finish(cell, reading, tries, arm, root, thinking, lookup)
+
+    def _finish(
+        self,
+        cell: Cell,
+        reading: Reading,
+        tries: int,
+        arm: Arm,
+        root: Root,
+        thinking: Cut,
+        lookup: Lookup,
+    ) -> Row | Need:
+        vocabulary = self.study.vocabulary
+        delimiter = vocabulary.delimiter(thinking.ids, thinking.end == NATURAL)
+        prompt = root.prompt + thinking.ids + delimiter
+        sampling = Sampling(vocabulary.answer_end, 0, root.temperature, root.seed)
+        key = segment_key(self.study.scope, prompt, sampling)
+        room = self.study.inference["answer_tokens"]
+        answer = lookup(key) or Segment(())
+        if not answer.ended and len(answer.ids) < room:
+            return Need(key, prompt, sampling, room, ANSWER, f"{self.owner} {cell.path}")
+        shown = Segment(answer.ids[:room], answer.stop_id)
+        cut_short = len(answer.ids) > room or not answer.ended
+        chain_id = root.chain_id + (f"-{cell.method.family}" if arm.n else "")
+        return Row(
+            self.question,
+            cell,
+            reading.sample,
+            tries,
+            root.prompt_tokens,
+            root.prompt[-8:],
+            root.capacity,
+            chain_id,
+            thinking,
+            delimiter,
+            shown,
+            key,
+            cut_short,
+        )
+
+    def _grow(self, root: Root, arm: Arm, lookup: Lookup) -> Chain:
+        """The chain of an arm as far as it is known."""
+        phrase = self.study.phrase(arm.phrase)
+        segments: list[Segment] = []
+        prefix = root.prompt
+        for k in range(arm.n + 1):
+            if k:
+                prefix = prefix + segments[-1].ids + phrase
+            key = segment_key(self.study.scope, prefix, self._sampling(root, k))
+            segment = lookup(key)
+            if segment is None:
+                break
+            segments.append(segment)
+            if not segment.ended or len(prefix) - len(root.prompt) > root.capacity:
+                break
+        return Chain(root.prompt, root.capacity, phrase, tuple(segments), self.study.fingerprint)
+
+    def _sampling(self, root: Root, k: int) -> Sampling:
+        # Right after a spliced phrase the model may not end at once (s1: min_tokens 1).
+        return Sampling(self.study.vocabulary.think_end, min(k, 1), root.temperature, root.seed)
+
+    def _thinking_need(self, root: Root, gap: Incomplete) -> Need:
+        sampling = self._sampling(root, gap.segment)
+        key = segment_key(self.study.scope, gap.prefix, sampling)
+        owner = f"{self.owner} thinking {gap.segment}"
+        return Need(key, gap.prefix, sampling, gap.length, THINKING, owner)
+
+    def _root(self, arm: Arm) -> Root:
+        name = (arm.suffix, arm.temperature, arm.sample)
+        if name not in self._roots:
+            self._roots[name] = self._new_root(arm)
+        return self._roots[name]
+
+    def _new_root(self, arm: Arm) -> Root:
+        study, question = self.study, self.question
+        text = f"{question.prompt}\n\n{arm.suffix}" if arm.suffix else question.prompt
+        chat, prefill = study.vocabulary.prompt(text)
+        context, reserve = study.inference["context"], study.inference["answer_tokens"]
+        room = study.vocabulary.delimiter_room
+        capacity = context - len(chat) - len(prefill) - reserve - room
+        if capacity < 1:
+            raise InputError(
+                f"question {self.owner}: its prompt leaves no room to think: context {context} - "
+                f"prompt {len(chat)} - prefill {len(prefill)} - answer reserve {reserve} - "
+                f"delimiters {room} = {capacity}; raise inference.context or lower "
+                "inference.answer_tokens"
+            )
+        seed = None
+        if arm.temperature:
+            seed = _seed(study.seed, self.owner, arm.sample)
+        chain_id = digest([study.scope, list(chat), list(prefill), arm.temperature, seed])
+        return Root(chat + prefill, len(chat), capacity, arm.temperature, seed, chain_id)
+
+
+def _seed(seed: int, owner: str, sample: int) -> int:
+    word = hashlib.sha256(f"{seed}\0{owner}\0{sample}".encode()).digest()[:4]
+    return int.from_bytes(word, "little") >> 1
+
+
+def widest(needs: list[Need]) -> dict[str, Need]:
+    """One need per key: the longest that is asked for."""
+    found: dict[str, Need] = {}
+    for need in needs:
+        known = found.get(need.key)
+        if known is None or known.length < need.length:
+            found[need.key] = replace(need)
+    return found

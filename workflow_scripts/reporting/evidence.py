@@ -1,0 +1,101 @@
+"""Evidence: each claim about the implementation, what supports it, and one command to re-check."""
+
+from typing import Any
+
+from workflow_scripts.reporting.markdown import table
+from workflow_scripts.reporting.naming import number
+from workflow_scripts.reporting.study_results import EDITED, Results
+
+PYTEST = "python -m pytest -q"
+
+
+def evidence_table(results: Results, contamination: dict[str, Any]) -> str:
+    """Claims with the number measured in this study, the test or file, and a command."""
+    return table(
+        ("claim", "in this study", "test or file", "command"), _rows(results, contamination), left=4
+    )
+
+
+def _rows(results: Results, contamination: dict[str, Any]) -> list[tuple[str, str, str, str]]:
+    points = results.points
+    total, over = points["questions"].sum(), points["over_budget"].sum()
+    folder = results.settings.get("results", "results")
+    seen = [f for f in results.findings if f["kind"] == EDITED]
+    errors = [f for f in results.findings if f["severity"] == "error"]
+    sum_over = (
+        'python -c "import polars as pl; '
+        f"print(pl.read_csv('{folder}/analysis/points.csv')['over_budget'].sum())\""
+    )
+    return [
+        (
+            "no generation thinks beyond its budget and slack",
+            f"{over} of {total:,} do",
+            "`analysis/points.csv`, column `over_budget`",
+            f"`{sum_over}`",
+        ),
+        (
+            "every cell of the config was counted with all its questions",
+            f"{results.quality['counted_cells']} of {results.quality['expected_cells']} cells, "
+            f"{len(errors)} errors",
+            "`analysis/quality.json`",
+            f"`cat {folder}/analysis/quality.json`",
+        ),
+        (
+            "tables are as they were written",
+            f"{len(seen)} of 3 edited by hand",
+            "`analysis/quality.json`, `analysis/checks.json`",
+            f"`sha256sum {folder}/analysis/*.csv`",
+        ),
+        (
+            "a capped cell is a prefix of its chain; every token id has one author",
+            f"{number(100 * _paired(results), 0)} % of forced generations share all ids",
+            "`tests/inference`",
+            f"`{PYTEST} tests/inference`",
+        ),
+        (
+            "metrics equal hand-computed values and reproduce the published Scaling column",
+            "25.3 (class-conditional), 13.2 (token-conditional with forcing)",
+            "`tests/analysis`",
+            f"`{PYTEST} tests/analysis`",
+        ),
+        (
+            "a study without effect yields no claim; intervals cover the truth at their rate",
+            f"{results.checks.get('slopes_tested', '–')} slopes and "
+            f"{results.checks.get('pairs_tested', '–')} pairs tested, adjusted together",
+            "`tests/analysis/test_no_effect.py`",
+            f"`{PYTEST} tests/analysis/test_no_effect.py`",
+        ),
+        (
+            "grading is deterministic and never runs model output",
+            f"{points['no_answer'].sum():,} of {total:,} generations without an answer",
+            "`tests/grading`",
+            f"`{PYTEST} tests/grading`",
+        ),
+        (
+            "training sees only the assistant turn, whole samples, delimiters included",
+            f"{len(results.training)} trained models",
+            "`tests/training`, `training/*/rendered.md`",
+            f"`{PYTEST} tests/training`",
+        ),
+        (
+            "selected rows share no 8-gram with any benchmark question",
+            _removed(contamination),
+            "`tests/curation`, `curation/contamination.json`",
+            f"`{PYTEST} tests/curation`",
+        ),
+    ]
+
+
+def _removed(contamination: dict[str, Any]) -> str:
+    """Rows that the configured decontamination rule dropped, as the curation stage counted them."""
+    counts, rule = contamination.get("would_remove", {}), contamination.get("boilerplate", "")
+    names = (("benchmark", "for sharing text with a benchmark"), ("duplicate", "as duplicates"))
+    told = [f"{counts[key][rule]:,} {name}" for key, name in names if rule in counts.get(key, {})]
+    return "rows dropped: " + ", ".join(told) if told else "nothing was curated"
+
+
+def _paired(results: Results) -> float:
+    """Share of forced generations whose ids equal those of an earlier cell."""
+    force = results.points.filter(results.points["kind"] == "force")
+    total = force["questions"].sum()
+    return float((force["same_as_share"] * force["questions"]).sum() / total) if total else 0.0

@@ -1,0 +1,168 @@
+"""Example generations, chosen by rule from outcomes and shown with their metadata."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from workflow_scripts.analysis.study import CELL_KEY
+from workflow_scripts.reporting.markdown import fence, quoted, sample_link, shortened
+from workflow_scripts.reporting.study_results import Results
+
+THINKING_HEAD, THINKING_TAIL, ANSWER_HEAD, QUESTION_HEAD = 700, 500, 600, 1500
+TEXTS = (
+    "thinking_text",
+    "answer_text",
+    "thinking_tokens",
+    "answer_tokens",
+    "n_used",
+    "end",
+    "loop",
+)
+
+
+@dataclass(frozen=True)
+class Example:
+    """One generation picked by a rule."""
+
+    rule: str
+    model: str
+    dataset: str
+    method: str
+    budget: str
+    question_id: str
+
+
+def choose(results: Results, outcomes: pl.DataFrame, per_rule: int) -> list[Example]:
+    """Examples of the focus model: at most `per_rule` for each rule and benchmark in turn.
+
+    Of the candidates the one of median thinking length is taken (ties by question id), so the
+    choice is representative and reproducible. Rules take benchmarks in rotation.
+    """
+    own = outcomes.filter(pl.col("model") == results.focus)
+    datasets = list(results.dataset_titles)
+    chosen: list[Example] = []
+    for turn, (rule, candidates) in enumerate(_rules(results, outcomes, own)):
+        order = datasets[turn % len(datasets) :] + datasets[: turn % len(datasets)]
+        taken = 0
+        for dataset in order:
+            rows = candidates.filter(pl.col("dataset") == dataset)
+            rows = rows.sort("thinking_tokens", "question_id", "method", "budget")
+            if rows.is_empty() or taken == per_rule:
+                continue
+            row = rows.row(rows.height // 2, named=True)
+            key = [row[name] for name in ("model", "dataset", "method", "budget", "question_id")]
+            chosen.append(Example(rule, *key))
+            taken += 1
+    return chosen
+
+
+def _rules(
+    results: Results, outcomes: pl.DataFrame, own: pl.DataFrame
+) -> Iterator[tuple[str, pl.DataFrame]]:
+    """Rule texts with their candidate rows."""
+    natural = own.filter(pl.col("method") == "natural")
+    cut = own.filter(pl.col("method") == "truncation")
+    yield "right at its natural end", natural.filter(pl.col("verdict"))
+    yield (
+        "wrong at its natural end, with an answer",
+        natural.filter(~pl.col("verdict") & ~pl.col("no_answer")),
+    )
+    if cut.height:
+        caps = cut.select("budget", "budget_tokens").unique().sort("budget_tokens", "budget")
+        first, last = caps["budget"][0], caps["budget"][-1]
+        early = cut.filter((pl.col("budget") == first) & ~pl.col("verdict"))
+        late = cut.filter((pl.col("budget") == last) & pl.col("verdict"))
+        yield (
+            f"wrong when cut at {first}, right at {last}",
+            late.join(early, on=["dataset", "question_id", "sample"], how="semi"),
+        )
+        yield f"cut at {first} with no answer that can be read", early.filter(pl.col("no_answer"))
+    steps = [_step(results, own, before) for before in (False, True)]
+    yield "an added continuation made it right", steps[0]
+    yield "an added continuation made it wrong", steps[1]
+    yield "thinking that ends in repetition", own.filter(pl.col("loop"))
+    if results.base:
+        base = outcomes.filter((pl.col("model") == results.base) & ~pl.col("verdict"))
+        yield (
+            "right after training, wrong before",
+            natural.filter(pl.col("verdict")).join(
+                base, on=["dataset", "method", "budget", "question_id", "sample"], how="semi"
+            ),
+        )
+    yield "asked to think long", own.filter(pl.col("method") == "class-long")
+
+
+def _step(results: Results, own: pl.DataFrame, before: bool) -> pl.DataFrame:
+    """Generations after one more continuation whose verdict was `before` without it."""
+    pairs = results.pairs.filter(
+        (pl.col("comparison") == "added-continuation") & (pl.col("model_b") == results.focus)
+    ).select("dataset", "method_a", "budget_a", "method_b", "budget_b")
+    more = own.join(
+        pairs, left_on=["dataset", "method", "budget"], right_on=["dataset", "method_b", "budget_b"]
+    ).filter((pl.col("verdict") != before) & (pl.col("n_used") > 0))
+    fewer = own.filter(pl.col("verdict") == before).select(
+        "dataset", "question_id", "sample", method_a="method", budget_a="budget"
+    )
+    return more.join(
+        fewer, on=["dataset", "question_id", "sample", "method_a", "budget_a"], how="semi"
+    )
+
+
+def render(
+    results: Results,
+    examples: list[Example],
+    generations: list[Path],
+    grades: pl.DataFrame,
+    benchmarks: dict[str, pl.DataFrame],
+) -> Iterator[str]:
+    """Markdown of each example; reads only the files of the chosen cells."""
+    files = {path.parts[-4:-1] + (path.stem,): path for path in generations}
+    for example in examples:
+        path = files.get((example.model, example.dataset, example.method, example.budget))
+        if path is None:
+            continue
+        rows = pl.scan_parquet(path).filter(pl.col("question_id") == example.question_id)
+        row = rows.select(TEXTS).collect().row(0, named=True)
+        wanted = {**dict(zip(CELL_KEY, _cell(example), strict=True))}
+        grade = grades.filter(
+            *[pl.col(name) == value for name, value in wanted.items()],
+            pl.col("question_id") == example.question_id,
+        ).row(0, named=True)
+        question = benchmarks[example.dataset].filter(pl.col("question_id") == example.question_id)
+        yield _markdown(results, example, row, grade, question.row(0, named=True))
+
+
+def _cell(example: Example) -> tuple[str, str, str, str]:
+    return example.model, example.dataset, example.method, example.budget
+
+
+def _markdown(
+    results: Results,
+    example: Example,
+    row: dict[str, Any],
+    grade: dict[str, Any],
+    question: dict[str, Any],
+) -> str:
+    verdict = "right" if grade["verdict"] else "wrong"
+    extracted = "none" if grade["extracted"] is None else f"`{grade['extracted']}`"
+    facts = [
+        results.name(example.model, example.dataset, example.method),
+        f"budget {example.budget}",
+        f"**{verdict}** (gold `{question['gold']}`, read {extracted} by {grade['extraction']}, "
+        f"judged by {grade['rule']})",
+        f"{row['thinking_tokens']:,} thinking and {row['answer_tokens']:,} answer tokens",
+        f"end: {row['end']}" + (", repeats itself" if row["loop"] else ""),
+    ]
+    if row["n_used"]:
+        facts.append(f"{row['n_used']} continuations spliced in")
+    link = sample_link(f"question `{example.question_id}`", *_cell(example), example.question_id)
+    thinking = shortened(row["thinking_text"], THINKING_HEAD, THINKING_TAIL)
+    return (
+        f"#### Rule: {example.rule}\n\n{link}: " + "; ".join(facts) + ".\n\n"
+        + quoted(shortened(question["prompt"], QUESTION_HEAD, 200))
+        + "\nThinking:\n\n" + fence(thinking)
+        + "\nAnswer:\n\n" + fence(shortened(row["answer_text"], ANSWER_HEAD, 200) or "(empty)")
+    )  # fmt: skip

@@ -1,0 +1,199 @@
+"""The headline figure: mean thinking tokens (log axis) against accuracy, one panel a benchmark."""
+
+from math import log10
+
+import polars as pl
+from plotnine import (
+    aes,
+    facet_wrap,
+    geom_blank,
+    geom_hline,
+    geom_line,
+    geom_linerange,
+    geom_point,
+    geom_text,
+    ggplot,
+    guide_legend,
+    guides,
+    labs,
+    scale_color_manual,
+    scale_linetype_manual,
+    scale_shape_manual,
+    scale_x_log10,
+    scale_y_continuous,
+)
+
+from workflow_scripts.reporting.labels import Panel, place
+from workflow_scripts.reporting.naming import resolution_caption, series_order, titled, wrapped
+from workflow_scripts.reporting.style import COLOURS, GREY, INK, LINES, SHAPES, look, scheme
+
+PANEL_WIDTH, PANEL_HEIGHT = 3.6, 3.4
+LABEL_SIZE = 7.0
+X_MARGIN, Y_MARGIN = 0.10, 6.0
+
+
+def trained_models(points: pl.DataFrame, base: str | None) -> list[str]:
+    """Models that get panels of their own: all but the base, or all when that is everything."""
+    names = points["model"].unique(maintain_order=True).to_list()
+    return [name for name in names if name != base] or names
+
+
+def scaling_plot(points: pl.DataFrame, base: str | None) -> ggplot:
+    """The scatter. Colour and shape by method; the base model in grey; Wilson intervals.
+
+    Forced cells whose every generation equals a truncation cell are not drawn twice.
+    """
+    focus = trained_models(points, base)
+    shown = _panels(titled(points), focus, base)
+    own = shown.filter(~pl.col("is_base"))
+    drawn = own.filter((pl.col("kind") != "force") | (pl.col("same_as_share") < 1))
+    names = series_order(own)
+    rows, columns = len(focus), points["dataset"].n_unique()
+    background = shown.filter(pl.col("is_base") & pl.col("kind").is_in(["truncation", "natural"]))
+    limits = _limits(shown)
+    return (
+        ggplot(drawn.to_pandas(), aes("mean_thinking_tokens", "percent"))
+        + geom_blank(aes(y="y"), data=limits.to_pandas())
+        + geom_hline(
+            aes(yintercept="chance_percent"),
+            data=_chance(shown).to_pandas(),
+            linetype="dotted",
+            color=GREY,
+        )
+        + _base_layers(background)
+        + geom_linerange(aes(ymin="low", ymax="high", color="series"), alpha=0.35, size=0.8)
+        + geom_line(
+            aes(color="series", linetype="series", group="title"),
+            data=drawn.filter(pl.col("kind").is_in(["truncation"])).to_pandas(),
+            size=0.8,
+        )
+        + geom_point(aes(color="series", shape="series"), size=2.4, fill="white")
+        + geom_text(
+            aes("x", "y", label="label"),
+            data=_labels(drawn, background, limits).to_pandas(),
+            size=LABEL_SIZE,
+            color=INK,
+        )
+        + facet_wrap("panel", ncol=columns, scales="free_y")
+        + scale_x_log10(breaks=_breaks(shown), labels=lambda xs: [f"{x:,.0f}" for x in xs])
+        + scale_y_continuous(expand=(0, 0))
+        + scale_color_manual(values=scheme(names, COLOURS), breaks=names)
+        + scale_shape_manual(values=scheme(names, SHAPES), breaks=names)
+        + scale_linetype_manual(values=scheme(names, LINES), breaks=names, guide=None)
+        + guides(color=guide_legend(nrow=1), shape=guide_legend(nrow=1))
+        + labs(
+            x="Mean thinking tokens (log scale)",
+            y="Accuracy (%)",
+            caption=wrapped(_caption(points, base, background), PANEL_WIDTH * columns - 0.7),
+        )
+        + look(PANEL_WIDTH * columns, PANEL_HEIGHT * rows + 1.3)
+    )
+
+
+def _panels(points: pl.DataFrame, focus: list[str], base: str | None) -> pl.DataFrame:
+    """Points in percent, repeated for the base model in every focus model's row of panels."""
+    parts = []
+    for model in focus:
+        title = points.filter(pl.col("model") == model)["model_title"][0]
+        part = points.filter(pl.col("model").is_in([model, base or model]))
+        head = pl.col("dataset_title")
+        if len(focus) > 1:
+            head = pl.concat_str(pl.lit(title), "dataset_title", separator=" · ")
+        parts.append(part.with_columns(panel=head, is_base=pl.col("model") != model))
+    shown = pl.concat(parts).with_columns(
+        percent=100 * pl.col("accuracy"),
+        low=100 * pl.col("ci_low"),
+        high=100 * pl.col("ci_high"),
+        chance_percent=100 * pl.col("chance"),
+    )
+    order = shown["panel"].unique(maintain_order=True).to_list()
+    series = shown["series"].unique(maintain_order=True).to_list()
+    return shown.with_columns(
+        pl.col("panel").cast(pl.Enum(order)), pl.col("series").cast(pl.Enum(series))
+    )
+
+
+def _base_layers(background: pl.DataFrame) -> list[object]:
+    """The base model: a grey curve through its capped runs, hollow points."""
+    frame = background.to_pandas()
+    line = background.filter(pl.col("kind") == "truncation").to_pandas()
+    return [
+        geom_linerange(aes(ymin="low", ymax="high"), data=frame, color=GREY, alpha=0.25, size=0.7),
+        geom_line(data=line, color=GREY, size=0.6, linetype="dashed"),
+        geom_point(data=frame, color=GREY, fill="white", shape="o", size=1.7),
+    ]
+
+
+def _limits(shown: pl.DataFrame) -> pl.DataFrame:
+    """Corners of every panel: the same accuracy range for one benchmark in all rows."""
+    top = pl.min_horizontal(pl.lit(104.0), pl.col("high").max() + Y_MARGIN)
+    low = pl.col("low").min() - Y_MARGIN
+    spans = shown.group_by("dataset").agg(top=top, bottom=low.clip(-4.0))
+    panels = shown.select("panel", "dataset").unique(maintain_order=True).join(spans, on="dataset")
+    tokens = shown["mean_thinking_tokens"]
+    factor = 10**X_MARGIN
+    corner = panels.select("panel", y="bottom", mean_thinking_tokens=pl.lit(tokens.min() / factor))
+    other = panels.select("panel", y="top", mean_thinking_tokens=pl.lit(tokens.max() * factor))
+    return pl.concat([corner, other])
+
+
+def _chance(shown: pl.DataFrame) -> pl.DataFrame:
+    chance = shown.select("panel", "chance_percent").unique(maintain_order=True)
+    return chance.filter(pl.col("chance_percent") >= 1)
+
+
+def _labels(drawn: pl.DataFrame, background: pl.DataFrame, limits: pl.DataFrame) -> pl.DataFrame:
+    """Budgets along truncation and n beside forced cells, wherever a free place is left."""
+    rows = []
+    for (panel,), part in drawn.group_by("panel", maintain_order=True):
+        corners = limits.filter(pl.col("panel") == panel)
+        x = corners["mean_thinking_tokens"].log10()
+        y = corners["y"]
+        box = Panel(x.min(), x.max(), y.min(), y.max(), PANEL_WIDTH - 0.6, PANEL_HEIGHT - 0.4)
+        others = background.filter(pl.col("panel") == panel)
+        spots = pl.concat([part, others], how="diagonal")
+        obstacles = list(zip(spots["mean_thinking_tokens"].log10(), spots["percent"], strict=True))
+        wanted = [
+            (log10(row["mean_thinking_tokens"]), row["percent"], _text(row))
+            for row in part.sort("kind", descending=True).iter_rows(named=True)
+            if _text(row)
+        ]
+        for (_, _, text), centre in zip(
+            wanted, place(wanted, obstacles, box, LABEL_SIZE), strict=True
+        ):
+            if centre is not None:
+                rows.append({"panel": panel, "x": 10 ** centre[0], "y": centre[1], "label": text})
+    schema = {"panel": drawn.schema["panel"], "x": pl.Float64, "y": pl.Float64, "label": pl.String}
+    return pl.DataFrame(rows, schema=schema)
+
+
+def _text(row: dict[str, object]) -> str:
+    if row["kind"] == "truncation":
+        return "∞" if row["budget"] == "infinite" else f"{int(str(row['budget'])):,}"
+    if row["kind"] == "force" and row["budget"] == "infinite":
+        return f"×{row['n']}"
+    return ""
+
+
+def _breaks(shown: pl.DataFrame) -> list[float]:
+    """Axis marks at 1, 2 and 5 times powers of ten, thinned to at most six."""
+    low, high = shown["mean_thinking_tokens"].min(), shown["mean_thinking_tokens"].max()
+    marks = [
+        m * 10**e for e in range(0, 7) for m in (1, 2, 5) if low * 0.8 <= m * 10**e <= high * 1.25
+    ]
+    return marks if len(marks) <= 6 else marks[:: -(-len(marks) // 6)]
+
+
+def _caption(points: pl.DataFrame, base: str | None, background: pl.DataFrame) -> str:
+    parts = [
+        "Vertical bars: Wilson 95 % intervals. Numbers on the truncation curve are budgets in "
+        "thinking tokens; ×n is the number of continuations at the infinite budget. Forced cells "
+        "that equal truncation in every generation are drawn once."
+    ]
+    if base and background.height:
+        title = points.filter(pl.col("model") == base)["model_title"][0]
+        parts.append(f"Grey: {title}, truncation (dashed) and natural end.")
+    if points["chance"].max() >= 0.01:
+        parts.append("Dotted: guessing.")
+    parts.append(resolution_caption(points))
+    return " ".join(parts)

@@ -1,0 +1,50 @@
+"""Training curves: loss, learning rate, gradient norm and speed by step."""
+
+import polars as pl
+from plotnine import (
+    aes,
+    facet_wrap,
+    geom_line,
+    ggplot,
+    labs,
+    scale_color_manual,
+    scale_linetype_manual,
+)
+
+from workflow_scripts.reporting.style import COLOURS, LINES, look, scheme
+
+CURVES = {
+    "loss": "Loss",
+    "learning_rate": "Learning rate (1e-5)",
+    "grad_norm": "Gradient norm",
+    "tokens_per_second": "Tokens per second",
+}
+
+
+def training_plot(logs: dict[str, pl.DataFrame]) -> ggplot:
+    """One panel per quantity, one line per model (titles as keys)."""
+    present = [name for name in CURVES if all(name in log.columns for log in logs.values())]
+    parts = [
+        log.select(
+            "step",
+            model=pl.lit(model),
+            curve=pl.lit(CURVES[name]),
+            value=pl.col(name).cast(pl.Float64) * (1e5 if name == "learning_rate" else 1),
+        )
+        for model, log in logs.items()
+        for name in present
+    ]
+    models = list(logs)
+    long = pl.concat(parts).with_columns(
+        pl.col("curve").cast(pl.Enum([CURVES[name] for name in present])),
+        pl.col("model").cast(pl.Enum(models)),
+    )
+    return (
+        ggplot(long.to_pandas(), aes("step", "value", color="model", linetype="model"))
+        + geom_line(size=0.7)
+        + facet_wrap("curve", ncol=2, scales="free_y")
+        + scale_color_manual(values=scheme(models, COLOURS))
+        + scale_linetype_manual(values=scheme(models, LINES))
+        + labs(x="Optimiser step", y="")
+        + look(8.5, 5.2)
+    )

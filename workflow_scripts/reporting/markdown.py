@@ -1,0 +1,53 @@
+"""Small pieces of Markdown: tables, links, fences."""
+
+from collections.abc import Iterable, Sequence
+from urllib.parse import quote
+
+ELLIPSIS = "\n[… {count:,} characters left out …]\n"
+
+
+def cell(value: object) -> str:
+    """A table cell: pipes and line breaks escaped."""
+    return str(value).replace("|", "\\|").replace("\n", " ")
+
+
+def table(headers: Sequence[str], rows: Iterable[Sequence[object]], left: int = 1) -> str:
+    """A Markdown table; the first `left` columns are left-aligned, the others right."""
+    rule = [":---" if i < left else "---:" for i in range(len(headers))]
+    lines = [list(map(cell, headers)), rule, *(list(map(cell, row)) for row in rows)]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+
+
+def bullets(items: Iterable[str]) -> str:
+    """A bullet list."""
+    return "\n".join(f"- {item}" for item in items) + "\n"
+
+
+def sample_link(
+    text: str, model: str, dataset: str, method: str, budget: str, row: str = ""
+) -> str:
+    """A link into the sample viewer, which lies beside the report."""
+    names = {"model": model, "dataset": dataset, "method": method, "budget": budget, "id": row}
+    place = "&".join(f"{key}={quote(value, safe='')}" for key, value in names.items() if value)
+    return f"[{text}](samples.html#{place})"
+
+
+def fence(text: str, kind: str = "text") -> str:
+    """A fenced block that no content can close early."""
+    ticks = "```"
+    while ticks in text:
+        ticks += "`"
+    return f"{ticks}{kind}\n{text.rstrip()}\n{ticks}\n"
+
+
+def shortened(text: str, head: int, tail: int) -> str:
+    """The start and end of a long text, with the number of characters left out between them."""
+    if len(text) <= head + tail + 80:
+        return text
+    count = len(text) - head - tail
+    return text[:head].rstrip() + ELLIPSIS.format(count=count) + text[-tail:].lstrip()
+
+
+def quoted(text: str) -> str:
+    """A block quote."""
+    return "\n".join(f"> {line}".rstrip() for line in text.splitlines()) + "\n"

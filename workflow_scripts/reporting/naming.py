@@ -1,0 +1,112 @@
+"""How methods, cells and numbers are written in plots, tables and sentences."""
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from workflow_scripts.analysis.headline import one_way_flips_needed, resolvable_questions
+
+KIND_TITLES = {
+    "natural": "Natural end",
+    "truncation": "Truncation",
+    "class-short": "Class: short",
+    "class-long": "Class: long",
+}
+DASH = "–"
+SPACE = "\N{NO-BREAK SPACE}"
+CAPTION_CHARACTERS_PER_INCH = 18  # at 7.5 points, with room to spare
+
+
+def family_title(family: str, kind: str, phrase: str) -> str:
+    """Legend entry of a family: 'Forcing "Wait"', 'Truncation', 'Class: short'."""
+    if kind == "force":
+        return f'Forcing "{phrase}"' if phrase else "Forcing, no phrase"
+    return KIND_TITLES.get(kind, "Class-conditional" if kind == "class" else family)
+
+
+def method_title(kind: str, phrase: str, n: int, family: str = "") -> str:
+    """Name of a method in running text: 'forcing "Wait" ×2', 'truncation'."""
+    title = family_title(family, kind, phrase)
+    return f"{title} ×{n}" if kind == "force" else title
+
+
+def titled(points: pl.DataFrame) -> pl.DataFrame:
+    """Points with `series` (family title) and `title` (method title) columns."""
+    names = points.select("family", "kind", "phrase", "n").unique(maintain_order=True)
+    series = [
+        family_title(r["family"], r["kind"], r["phrase"]) for r in names.iter_rows(named=True)
+    ]
+    rows = names.iter_rows(named=True)
+    title = [method_title(r["kind"], r["phrase"], r["n"], r["family"]) for r in rows]
+    names = names.with_columns(series=pl.Series(series), title=pl.Series(title))
+    keys = ["family", "kind", "phrase", "n"]
+    return points.join(names, on=keys, how="left", nulls_equal=True, maintain_order="left")
+
+
+def series_order(points: pl.DataFrame) -> list[str]:
+    """Family titles in the order of the study."""
+    return titled(points)["series"].unique(maintain_order=True).to_list()
+
+
+def percent(share: float | None, digits: int = 1) -> str:
+    """A share of 1 as percent: 0.4567 -> '45.7 %', unbreakable; a dash for None."""
+    return DASH if share is None else f"{100 * share:.{digits}f}{SPACE}%"
+
+
+def number(value: float | None, digits: int = 1) -> str:
+    """A number with thousands separators; a dash for None, and a true minus sign."""
+    if value is None:
+        return DASH
+    return f"{value:,.{digits}f}".replace("-", "−")
+
+
+def significant(value: float | None, digits: int = 3) -> str:
+    """A number to `digits` significant digits, without an exponent."""
+    if value is None or value != value:
+        return DASH
+    if value == 0:
+        return "0"
+    places = max(0, digits - len(str(int(abs(value)))) if abs(value) >= 1 else digits)
+    return number(value, places)
+
+
+def interval(low: float | None, high: float | None, digits: int = 1) -> str:
+    """'[1.2, 3.4]', a dash when either end is unknown."""
+    if low is None or high is None:
+        return DASH
+    return f"[{number(low, digits)},{SPACE}{number(high, digits)}]"
+
+
+def resolution(questions: int) -> str:
+    """What n questions can resolve, for captions: 'n = 30, resolves 3 questions (9.5 points)'."""
+    least = resolvable_questions(questions)
+    points = 100 * least / questions if questions else 0
+    return f"n = {questions}; below {least:.1f} questions ({points:.1f} points) nothing shows"
+
+
+def resolution_caption(points: pl.DataFrame) -> str:
+    """What each benchmark's questions can resolve, and what the paired test needs."""
+    sizes = points.group_by("dataset_title", maintain_order=True).agg(pl.col("questions").max())
+    parts = [f"{title}: {resolution(n)}" for title, n in sizes.iter_rows()]
+    flips = one_way_flips_needed()
+    return (
+        "; ".join(parts)
+        + f". The exact paired test needs at least {flips} questions that all change the same way."
+    )
+
+
+def wrapped(text: str, inches: float) -> str:
+    """A figure's caption broken into lines that fit `inches` of its width."""
+    width = int(inches * CAPTION_CHARACTERS_PER_INCH)
+    lines: list[str] = [""]
+    for word in text.split():
+        if lines[-1] and len(lines[-1]) + 1 + len(word) > width:
+            lines.append(word)
+        else:
+            lines[-1] = f"{lines[-1]} {word}".strip()
+    return "\n".join(lines)
+
+
+def join(items: Sequence[str]) -> str:
+    """'a', 'a and b', 'a, b and c'."""
+    return items[0] if len(items) == 1 else ", ".join(items[:-1]) + " and " + items[-1]

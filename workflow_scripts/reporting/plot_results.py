@@ -1,0 +1,34 @@
+"""Draw the figures of the results: scatter, costs, methods, continuations, lengths."""
+
+from argparse import Namespace
+
+from workflow_scripts.analysis.tables import OUTCOMES, PAIRS, POINTS, read_table
+from workflow_scripts.common.job import ONE, run
+from workflow_scripts.reporting.figure_curves import curves_plot
+from workflow_scripts.reporting.figure_forcing import forcing_plot
+from workflow_scripts.reporting.figure_lengths import lengths_plot
+from workflow_scripts.reporting.figure_methods import methods_plot
+from workflow_scripts.reporting.figure_scaling import scaling_plot
+from workflow_scripts.reporting.style import save
+
+
+def work(args: Namespace) -> None:
+    """Read the tables, write each figure as PNG (the path given) with SVG and PDF beside it."""
+    base = args.settings.get("base")
+    points, pairs = read_table(args.points, POINTS), read_table(args.pairs, PAIRS)
+    outcomes = OUTCOMES.read(args.outcomes)
+    save(scaling_plot(points, base), args.scaling)
+    save(curves_plot(points, base), args.curves)
+    save(methods_plot(points), args.methods)
+    save(forcing_plot(points, pairs, base), args.forcing)
+    save(lengths_plot(points, outcomes), args.lengths)
+
+
+def main() -> None:
+    """Command line."""
+    inputs = dict.fromkeys(("points", "pairs", "outcomes"), ONE)
+    run(work, __doc__, inputs, ("scaling", "curves", "methods", "forcing", "lengths"))
+
+
+if __name__ == "__main__":
+    main()

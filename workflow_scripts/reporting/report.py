@@ -1,0 +1,318 @@
+"""The report: sections in the order of the brief, every number taken from the results."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from workflow_scripts.analysis.adjustment import study_error
+from workflow_scripts.analysis.pairs import COMPARISONS
+from workflow_scripts.reporting import (
+    costs,
+    deviations,
+    evidence,
+    findings,
+    no_scaling,
+    published,
+    result_tables,
+)
+from workflow_scripts.reporting.markdown import bullets
+from workflow_scripts.reporting.naming import DASH, join, number, resolution
+from workflow_scripts.reporting.study_results import Results
+
+COMPARISON_TITLES = {
+    "training": "Before and after training, same cell",
+    "ablation": "Between trained models, same cell",
+    "budget": "Smallest against largest budget",
+    "added-continuation": "One step more continuations, same budget",
+    "phrase": "Between phrases, same n and budget",
+    "class-prompt": "Class prompts against no prompt",
+}
+PLOT_TITLES = {
+    "scaling": "Accuracy against thinking tokens",
+    "curves": "Accuracy against what a question costs",
+    "methods": "Methods at their largest budget",
+    "forcing": "What each added continuation does",
+    "effects": "Key differences with intervals",
+    "flat": "Where accuracy does not rise beyond doubt",
+    "lengths": "How long models think by themselves",
+    "funnel": "Curation: rows left after each step",
+    "domains": "Curation: domains before and after",
+    "sources": "Curation: sources before and after",
+    "training": "Training curves",
+}
+QUESTIONS = (
+    "Would the order of methods hold on the questions that were left out, and under sampling "
+    "instead of greedy decoding? One greedy run has no variance over seeds.",
+    "Is the limit the model (too small for long traces), the training set (teacher traces written "
+    "by a larger model) or the number of training samples? The selectors of the config answer the "
+    "third, other base models the first.",
+    "Does a forced answer at a small budget measure reasoning, or the prior of the answer format? "
+    "Compare the no-answer share and the accuracy at the smallest budget with guessing.",
+)
+
+
+@dataclass(frozen=True)
+class Extras:
+    """What the report shows besides the results tables."""
+
+    curation: str  # Markdown written by the curation stage; "" where nothing is trained
+    contamination: dict[str, Any]
+    attempts: str  # Markdown: the log of failed attempts; "" when none was kept
+    examples: Sequence[str]
+    plots: Sequence[Path]
+
+
+def report(results: Results, extras: Extras, folder: Path) -> str:
+    """The whole report as Markdown; plots are linked relative to `folder`."""
+    sections = [
+        ("Summary", _summary(results, extras, folder)),
+        ("Data quality", result_tables.quality_box(results)),
+        ("Key findings and unexpected results", _findings(results)),
+        ("Implementation approach and verification evidence", _approach(results, extras)),
+        ("Plots", _plots(extras, folder)),
+        ("Tables", _tables(results)),
+        (
+            "Where test-time scaling does not happen",
+            _figure(extras, folder, "flat") + no_scaling.section(results),
+        ),
+        ("Example generations", _examples(results, extras)),
+        ("Computational trade-offs", _costs(results)),
+        ("Comparison with published figures (quoted)", published.section(results)),
+        ("Implementation challenges", _challenges(results, extras)),
+        ("Deviations from the paper and from the brief", _deviations(results)),
+        ("Questions", bullets(QUESTIONS)),
+        ("Definitions", _definitions(results)),
+        ("All cells", _cells(results)),
+    ]
+    study = results.settings.get("study", "study")
+    body = "\n".join(f"## {title}\n\n{text.strip()}\n" for title, text in sections)
+    return f"# Test-time scaling: {study}\n\n{body}"
+
+
+def _summary(results: Results, extras: Extras, folder: Path) -> str:
+    confidence = results.settings["analysis"]["confidence"]
+    rule = (
+        f"*Rises* and *falls* are said only where the {confidence:.0%} bootstrap interval of the "
+        "slope excludes 0 **and** a sign-flip test agrees, adjusted over all tests of the study so "
+        f"that a study without effect makes any claim in at most {study_error(confidence):.1%} of "
+        "cases."
+    )
+    return (
+        f"**{findings.answer(results)}** {rule}\n\n"
+        + _figure(extras, folder, "scaling")
+        + result_tables.summary_table(results)
+        + "\nEvery single generation is in the [sample viewer](samples.html): filter by model, "
+        "benchmark, method, budget and verdict.\n"
+    )
+
+
+def _figure(extras: Extras, folder: Path, stem: str) -> str:
+    """One plot by its file's stem, or nothing where it was not made."""
+    found = [path for path in extras.plots if path.stem == stem]
+    return f"![{PLOT_TITLES[stem]}]({_relative(found[0], folder)})\n\n" if found else ""
+
+
+def _findings(results: Results) -> str:
+    blocks = [
+        ("Scaling with thinking", list(findings.scaling_sentences(results))),
+        ("Effect of training", list(findings.training_sentences(results))),
+        ("Effect of continuations", list(findings.continuation_sentences(results))),
+        ("Best runs", list(findings.maximum_sentences(results))),
+        ("Unexpected", findings.unexpected(results)),
+    ]
+    phrase = findings.phrase_sentence(results)
+    if phrase:
+        blocks[2][1].append(phrase)
+    title = results.model_titles[results.focus]
+    head = f"For {title}, unless another model is named.\n\n"
+    text = [f"### {name}\n\n{bullets(lines)}" for name, lines in blocks if lines]
+    return head + "\n".join(text)
+
+
+def _approach(results: Results, extras: Extras) -> str:
+    settings = results.settings
+    inference = settings["inference"]
+    sizes = results.points.group_by("dataset_title", maintain_order=True).agg(
+        pl.col("expected_questions").max()
+    )
+    asked = join([f"{title} ({n} questions)" for title, n in sizes.iter_rows()])
+    recipe = (settings.get("training") or {}).get("recipe", {})
+    steps = [
+        "**Generate once, cut many.** A chain is the list of token ids that a model writes for one "
+        "question: thinking, a continuation phrase, more thinking, and so on. A cell (method, n, "
+        "budget) is the first ids of its chain; only its short answer is decoded. All cells of a "
+        "chain are therefore paired, and counts are counts of ids, never of re-tokenised text.",
+        f"**Benchmarks.** {asked}; first questions in file order.",
+        f"**Inference.** Temperature {inference.get('temperature', 0.0)}, context "
+        f"{_number(inference.get('context'))} tokens, answers capped at "
+        f"{_number(inference.get('answer_tokens'))} tokens, budgets "
+        f"{', '.join(map(str, inference['budgets']))}, mode {inference.get('mode', DASH)}.",
+        "**Intervals and tests.** Wilson intervals for cells; "
+        f"{settings['analysis']['bootstrap']:,} bootstrap resamples of questions "
+        f"(seed {settings['seed']}) for slopes and differences; "
+        "exact McNemar for pairs; p values adjusted over the whole study.",
+    ]
+    if recipe:
+        told = ", ".join(f"{key} {value}" for key, value in recipe.items())
+        steps.insert(2, f"**Training.** Full-parameter fine-tuning: {told}.")
+    return (
+        bullets(steps)
+        + "\n### Evidence\n\nEach row: what is claimed, what this study measured, what supports "
+        "it, and one command to check it again (run in the project's folder).\n\n"
+        + evidence.evidence_table(results, extras.contamination)
+        + "\n### Curation\n\n"
+        + _curation(extras)
+    )
+
+
+def _number(value: Any) -> str:
+    return f"{value:,}" if isinstance(value, int) else DASH
+
+
+def _curation(extras: Extras) -> str:
+    """The curation stage's own page, its headings two levels down, without its title."""
+    lines = extras.curation.strip().splitlines()
+    if lines and lines[0].startswith("# "):
+        lines = lines[1:]
+    text = "\n".join("##" + line if line.startswith("#") else line for line in lines).strip()
+    return (text or "This study trains no model, so no pool was curated.") + "\n"
+
+
+def _plots(extras: Extras, folder: Path) -> str:
+    parts = []
+    for path in extras.plots:
+        if path.stem in ("scaling", "flat"):
+            continue  # shown in the summary, and where scaling does not happen
+        title = PLOT_TITLES.get(path.stem, path.stem)
+        place = _relative(path, folder)
+        vector = " ".join(
+            f"[{suffix[1:].upper()}]({_relative(path.with_suffix(suffix), folder)})"
+            for suffix in (".svg", ".pdf")
+        )
+        parts.append(f"### {title}\n\n![{title}]({place})\n\nVector files: {vector}\n")
+    return "\n".join(parts) or "No plot was made.\n"
+
+
+def _relative(path: Path, folder: Path) -> str:
+    return Path(os.path.relpath(path, folder)).as_posix()
+
+
+def _tables(results: Results) -> str:
+    parts = [
+        "Links lead to the generations behind a number. A dash means that the number cannot be "
+        "computed; the footnote says why.\n"
+    ]
+    for model, title in results.model_titles.items():
+        text = result_tables.metrics_table(results, model)
+        parts.append(f"### Headline metrics: {title}\n\n{text}")
+    parts.append("### Paired tests\n")
+    for comparison in [c for c in COMPARISONS if c in set(results.pairs["comparison"])]:
+        text = result_tables.pairs_table(results, comparison)
+        parts.append(f"#### {COMPARISON_TITLES[comparison]}\n\n{text}")
+    return "\n".join(parts)
+
+
+def _cells(results: Results) -> str:
+    parts = [
+        f"### {title}, {name}\n\n{result_tables.cells_table(results, model, dataset)}"
+        for model, title in results.model_titles.items()
+        for dataset, name in results.dataset_titles.items()
+    ]
+    return "\n".join(parts)
+
+
+def _examples(results: Results, extras: Extras) -> str:
+    folder = results.settings.get("results", "results")
+    head = (
+        "Chosen by rule: of the generations that a rule fits, the one of median thinking length; "
+        "benchmarks take turns. Long texts are shortened in the middle. All generations: "
+        f"[sample viewer](samples.html), and `{folder}/generations/MODEL/BENCHMARK/METHOD/"
+        f"BUDGET.parquet` with grades in `{folder}/grades/MODEL.parquet`.\n\n"
+    )
+    return head + ("\n".join(extras.examples) or "No generation fits any rule.\n")
+
+
+def _costs(results: Results) -> str:
+    total = costs.total_device_hours(results)
+    told = f"Measured in total: {number(total, 3)} device hours.\n\n" if total else ""
+    return (
+        told
+        + "### Decoding\n\n"
+        + costs.engine_table(results)
+        + "\n### Training\n\n"
+        + costs.training_table(results)
+        + "\n### Published by others\n\n"
+        + costs.quoted_table()
+        + "\nThe plot of accuracy against all generated tokens and device seconds shows what a "
+        "method would cost a user who runs it alone.\n"
+    )
+
+
+def _challenges(results: Results, extras: Extras) -> str:
+    warned = [f for f in results.findings if f["severity"] != "note"]
+    text = [
+        "**Noise.** Most differences between cells are within noise. "
+        + "; ".join(
+            f"{title}: {resolution(n)}"
+            for title, n in results.points.group_by("dataset_title", maintain_order=True)
+            .agg(pl.col("questions").max())
+            .iter_rows()
+        )
+        + ".",
+        "**Best of many.** The best of several noisy runs looks better than it is; every maximum "
+        "is printed beside the value expected without any effect.",
+        f"**Data quality.** {len(warned)} findings above notes"
+        + (", listed under data quality." if warned else "."),
+    ]
+    log = extras.attempts.strip()
+    failed = f"\n### Attempts, failed ones included\n\n{log}\n" if log else (
+        "\nNo log of failed attempts was given to this report.\n"
+    )  # fmt: skip
+    return bullets(text) + failed
+
+
+def _deviations(results: Results) -> str:
+    return (
+        "Where the paper (arXiv 2501.19393) and the brief differ, and the reading taken:\n\n"
+        + deviations.readings_table()
+        + "\nSet differently in this study's config:\n\n"
+        + deviations.configured_table(results.settings)
+    )
+
+
+def _definitions(results: Results) -> str:
+    confidence = results.settings["analysis"]["confidence"]
+    slack = results.settings["analysis"]["slack_tokens"]
+    return bullets(
+        (
+            "**Thinking tokens**: ids between the thinking prefill and the end-of-thinking "
+            "delimiter, spliced continuations included; answer tokens are counted apart.",
+            "**Accuracy**: correct / n; an answer that cannot be read is wrong and counted under "
+            f"no answer. Intervals: Wilson, {confidence:.0%}.",
+            f"**Control**: % of generations with more than budget + {slack} thinking tokens.",
+            "**Budget Error**: mean over targets of |mean thinking tokens − target| / target.",
+            "**Scaling**: mean slope over all pairs of a method's runs; runs whose mean tokens "
+            "differ by less than the tie limit are one point.",
+            "**infinite**: context − prompt − room for the answer and delimiters; a number that "
+            "varies with the prompt: "
+            + "; ".join(_infinite(results))
+            + ".",
+            "Full glossary: `docs/metrics.md`.",
+        )
+    )  # fmt: skip
+
+
+def _infinite(results: Results) -> list[str]:
+    """Mean cap and share of chains that hit it, per model and benchmark."""
+    rows = results.points.filter(
+        (pl.col("budget") == "infinite") & (pl.col("kind") == "truncation")
+    )
+    return [
+        f"{row['model_title']} on {row['dataset_title']} {number(row['budget_tokens'], 0)} tokens "
+        f"on average, hit by {row['ended_context']}/{row['questions']}"
+        for row in rows.iter_rows(named=True)
+    ] or ["not run"]

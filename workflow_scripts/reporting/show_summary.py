@@ -1,0 +1,44 @@
+"""Show the headline cells, where the report lies and what the study cost, at the end of a run."""
+
+import os
+import sys
+from argparse import Namespace
+
+from workflow_scripts.analysis import loading
+from workflow_scripts.common.artifacts import read_json, write_text
+from workflow_scripts.common.job import MANY, ONE, run
+from workflow_scripts.reporting.study_results import results
+from workflow_scripts.reporting.terminal import summary
+
+INPUTS = {
+    **dict.fromkeys(("points", "metrics", "pairs", "quality", "checks", "report"), ONE),
+    **dict.fromkeys(("engines", "training"), MANY),
+}
+
+
+def work(args: Namespace) -> None:
+    """Write the summary to its file and to the terminal, if there is one."""
+    found = results(
+        args.points,
+        args.metrics,
+        args.pairs,
+        read_json(args.quality),
+        read_json(args.checks),
+        loading.manifests(args.engines),
+        loading.manifests(args.training),
+        args.settings,
+    )
+    text = summary(found, args.report)
+    write_text(args.summary, text)
+    terminal = int(os.environ.get("S1FLOW_TERMINAL_FD", "2"))
+    sys.stderr.flush()
+    os.write(terminal, f"\n{text}".encode())
+
+
+def main() -> None:
+    """Command line."""
+    run(work, __doc__, INPUTS, ("summary",))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,109 @@
+"""Everything that the report is written from, read once and checked against recorded hashes."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from workflow_scripts.analysis.tables import METRICS, PAIRS, POINTS, file_hash, read_table
+from workflow_scripts.reporting.naming import family_title, titled
+
+EDITED = "edited-by-hand"
+
+
+@dataclass(frozen=True)
+class Results:
+    """Tables and manifests of one study.
+
+    points, metrics, pairs   with `title` columns for methods
+    findings                 data-quality findings (dicts of kind, severity, where, count, message)
+    engines, training        manifests by model
+    settings                 slice of the config that the report shows
+    """
+
+    points: pl.DataFrame
+    metrics: pl.DataFrame
+    pairs: pl.DataFrame
+    findings: list[dict[str, Any]]
+    quality: dict[str, Any]
+    checks: dict[str, Any]
+    engines: dict[str, dict[str, Any]]
+    training: dict[str, dict[str, Any]]
+    settings: dict[str, Any]
+    model_titles: dict[str, str] = field(default_factory=dict)
+    dataset_titles: dict[str, str] = field(default_factory=dict)
+    method_titles: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def base(self) -> str | None:
+        """The model that the others were trained from, else None."""
+        bases = [m.get("base") for m in self.settings["models"] if m.get("base")]
+        return bases[0] if bases and bases[0] in self.model_titles else None
+
+    @property
+    def focus(self) -> str:
+        """The model that the report speaks about first: the last trained one, else the last."""
+        trained = [m["name"] for m in self.settings["models"] if m.get("trained")]
+        present = [name for name in trained if name in self.model_titles]
+        return present[-1] if present else list(self.model_titles)[-1]
+
+    def name(self, model: str, dataset: str, method: str) -> str:
+        """'Model, benchmark, method' in words."""
+        parts = (self.model_titles[model], self.dataset_titles[dataset], self.method_titles[method])
+        return ", ".join(parts)
+
+
+def hash_findings(paths: list[Path], recorded: dict[str, str]) -> list[dict[str, Any]]:
+    """Findings for files whose bytes are no longer those that were written."""
+    return [
+        {
+            "kind": EDITED,
+            "severity": "error",
+            "where": path.name,
+            "count": 1,
+            "message": "differs from the hash recorded when it was written: changed by hand; "
+            "delete it and run again",
+        }
+        for path in paths
+        if path.name in recorded and file_hash(path) != recorded[path.name]
+    ]
+
+
+def results(
+    points: Path,
+    metrics: Path,
+    pairs: Path,
+    quality: dict[str, Any],
+    checks: dict[str, Any],
+    engines: dict[str, dict[str, Any]],
+    training: dict[str, dict[str, Any]],
+    settings: dict[str, Any],
+) -> Results:
+    """Read the tables and add hash findings and titles."""
+    recorded = {**quality.get("sha256", {}), **checks.get("sha256", {})}
+    findings = hash_findings([points, metrics, pairs], recorded) + quality["findings"]
+    table = titled(read_table(points, POINTS))
+    names = dict(table.select("method", "title").unique(maintain_order=True).iter_rows())
+    families = table.select("family", "kind", "phrase").unique("family", maintain_order=True)
+    for family, kind, phrase in families.iter_rows():
+        kind = "class" if kind.startswith("class-") else kind
+        names.setdefault(family, family_title(family, kind, phrase) + _pooled(kind))
+    return Results(
+        table,
+        read_table(metrics, METRICS),
+        read_table(pairs, PAIRS),
+        findings,
+        quality,
+        checks,
+        engines,
+        training,
+        settings,
+        dict(table.select("model", "model_title").unique(maintain_order=True).iter_rows()),
+        dict(table.select("dataset", "dataset_title").unique(maintain_order=True).iter_rows()),
+        names,
+    )
+
+
+def _pooled(kind: str) -> str:
+    return ", all n" if kind == "force" else ""

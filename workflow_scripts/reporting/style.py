@@ -1,0 +1,62 @@
+"""Look of every figure: palette, shapes, theme, and the one function that saves them."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+from plotnine import element_blank, element_line, element_rect, element_text, ggplot, theme
+from plotnine import theme_bw as base_theme
+
+from workflow_scripts.common.artifacts import atomic
+
+for _chatty in ("fontTools", "matplotlib"):
+    logging.getLogger(_chatty).setLevel(logging.WARNING)
+
+# Okabe and Ito's colour-blind-safe palette; shapes and line types repeat the information in grey.
+INK, GREY, PALE = "#1a1a1a", "#7a7a7a", "#d9d9d9"
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8c564b", "#000000")
+SHAPES = ("o", "^", "s", "D", "v", "P", "X", "*")
+LINES = ("solid", "dashed", "dashdot", "dotted", (0, (5, 1)), (0, (3, 1, 1, 1)), "solid", "dashed")
+RESOLUTION = 200
+FORMATS = (".png", ".svg", ".pdf")
+
+
+def scheme(names: list[str], values: tuple[Any, ...]) -> dict[str, Any]:
+    """A value of the palette, shapes or lines for each name, in order; repeats after the last."""
+    return {name: values[i % len(values)] for i, name in enumerate(names)}
+
+
+def look(width: float, height: float, **more: Any) -> theme:
+    """Theme of all figures; `width` and `height` in inches."""
+    settings: dict[str, Any] = {"legend_position": "bottom", **more}
+    return base_theme(base_size=10) + theme(
+        figure_size=(width, height),
+        panel_grid_minor=element_blank(),
+        panel_grid_major=element_line(color="#ececec", size=0.5),
+        panel_border=element_rect(color="#9a9a9a", size=0.7),
+        strip_background=element_rect(fill="#f2f2f2", color="#9a9a9a", size=0.7),
+        strip_text=element_text(size=9, margin={"t": 4, "b": 4, "l": 4, "r": 4}),
+        plot_caption=element_text(size=7.5, ha="left", color="#444444", linespacing=1.35),
+        plot_title=element_text(size=11.5, weight="bold", ha="left"),
+        plot_subtitle=element_text(size=9, ha="left", color="#333333"),
+        legend_title=element_blank(),
+        legend_key=element_blank(),
+        legend_text=element_text(size=8.5),
+        axis_title=element_text(size=9.5),
+        **settings,
+    )
+
+
+def save(plot: ggplot, png: Path) -> None:
+    """Write the figure as PNG, SVG and PDF beside each other, byte-identical for equal input."""
+    with matplotlib.rc_context({"svg.hashsalt": "s1flow", "pdf.fonttype": 42}):
+        figure = plot.draw()
+        for suffix in FORMATS:
+            stamp = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(suffix)
+            with atomic(png.with_suffix(suffix)) as part:
+                figure.savefig(part, format=suffix[1:], dpi=RESOLUTION, metadata=stamp)
+    matplotlib.pyplot.close(figure)

@@ -1,0 +1,164 @@
+// One cell's facts, thinking and answer: the whole page of a generation, or one of two columns.
+
+const ENDS = {
+  natural: "natural: the model ended its thinking",
+  forced: "forced: cut at the budget",
+  context: "context: cut where the context was full",
+};
+
+function column(view, row, texts, otherTexts, other) {
+  const slot = view.store.slot[row.number];
+  const label = `${row.method.name}/${row.budget}`;
+  const answer = texts.answers[texts.answer[slot]];
+  return make(
+    "section",
+    { class: "column", "aria-label": `${row.model.title}, ${label}` },
+    other ? make("h3", {}, `${row.model.title}: ${label}`) : null,
+    other ? factsList(view.store, row) : null,
+    make("h3", {}, `Thinking (${plural(row.thinking, "token")})`),
+    legend(row),
+    thinkingSection(view, row, texts, otherTexts, other),
+    make(
+      "h3",
+      {},
+      `Answer (${plural(row.answer, "token")}${row.answerCut ? ", cut at its cap" : ""})`,
+    ),
+    answer
+      ? renderText(answer, {
+          formulas: !view.options.source,
+          splices: forcedStart(view.store, row, answer),
+        })
+      : make("p", { class: "empty" }, "The answer is empty."),
+  );
+}
+
+// The part of a forced answer that the workflow wrote.
+function forcedStart(store, row, answer) {
+  const forced = store.forced_answer;
+  return row.end !== "natural" && forced && answer.startsWith(forced) ? [[0, forced.length]] : [];
+}
+
+function factsList(store, row) {
+  const gold = store.questions.gold[row.question];
+  const math = store.questions.kind[row.question] === "math";
+  const end = (ENDS[row.end] ?? row.end) + (row.loop ? "; repetition (loop) found" : "");
+  const facts = [
+    ["Verdict", verdictBadge(row.outcome)],
+    ["Gold answer", answerValue(gold, math)],
+    ["Extracted answer", row.extracted === null ? "none found" : answerValue(row.extracted, math)],
+    ["Extracted by", row.extraction || "\u2013"],
+    ["Judged by", row.rule || "\u2013"],
+    ["Flags", row.flags || "none"],
+    ["Thinking", `${plural(row.thinking, "token")}, ${counted(row.spliced)} of them spliced`],
+    ["Budget", row.cap === null ? row.budget : `${row.budget} (${plural(row.cap, "token")})`],
+    ["Answer", `${plural(row.answer, "token")}${row.answerCut ? ", cut at its cap" : ""}`],
+    ["Prompt", plural(row.prompt, "token")],
+    ["Continuations", row.n ? `${row.used} of ${row.n} asked for` : "none asked for"],
+    ["End", end],
+    ["Same ids as", row.sameAs],
+  ];
+  const entries = facts.filter(([, value]) => value !== null);
+  return make(
+    "dl",
+    { class: "facts" },
+    ...entries.map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, value))),
+  );
+}
+
+// An answer as a formula with its source beside it, or as plain text.
+function answerValue(text, math) {
+  if (text === null) return "\u2013";
+  const formula = math ? bareFormula(text) : null;
+  const source = make("code", { dir: "auto" }, text === "" ? "(empty)" : text);
+  return formula ? make("span", { class: "value" }, formula, " ", source) : source;
+}
+
+function legend(row) {
+  const spliced = row.spliced ? [make("mark", { class: "spliced" }, "spliced by the method")] : [];
+  return make(
+    "p",
+    { class: "legend" },
+    make("span", { class: "model-text" }, "written by the model"),
+    ...spliced,
+    make("span", { class: "cut" }, "\u2702 cut point of a budget"),
+    make("span", { class: "cut ended" }, "\u25a0 end by the model"),
+  );
+}
+
+function thinkingSection(view, row, texts, otherTexts, other) {
+  const { store, options, actions } = view;
+  const slot = store.slot[row.number];
+  const own = thinkingOf(texts, slot);
+  const shownSlot = options.rest ? furthest(store, texts, row) : slot;
+  const whole = thinkingOf(texts, shownSlot);
+  const points = cutPoints(store, texts, row.group, whole, row.number);
+  const last = points.filter(({ at }) => at === own.length).flatMap(({ cells }) => cells);
+  const cuts = points
+    .filter(({ at }) => at !== own.length)
+    .map(({ at, cells }) => ({
+      at,
+      node: (inside) => cutNode(store, cells, inside, actions.href),
+    }));
+  const banners = [{ at: own.length, node: endBanner(store, row, last) }];
+  if (other) {
+    const theirs = thinkingOf(otherTexts, store.slot[other.number]);
+    const shared = sharedPrefix(own, theirs);
+    if (shared < own.length && shared < theirs.length)
+      banners.unshift({ at: shared, node: partBanner(shared) });
+  }
+  const splices = texts.splices[shownSlot];
+  const shown = { splices, cuts, banners, limit: own.length, formulas: !options.source };
+  const body = renderText(whole, shown);
+  if (!own) body.prepend(make("p", { class: "empty" }, "There is no thinking in this cell."));
+  return body;
+}
+
+// The cell of the same chain whose thinking goes on furthest from this one's, as a slot.
+function furthest(store, texts, row) {
+  const slot = store.slot[row.number];
+  const own = begun(thinkingOf(texts, slot));
+  const slots = store.members[row.group].map((_, k) => k);
+  const kin = slots.filter((k) => texts.family[k] === texts.family[slot]);
+  const on = kin.filter((k) => thinkingOf(texts, k).startsWith(own));
+  return on.reduce((best, k) => (texts.thinking[k][1] > texts.thinking[best][1] ? k : best), slot);
+}
+
+function endBanner(store, row, cells) {
+  const names = cells
+    .map((i) => store.row(i))
+    .map((other) => `${other.method.name}/${other.budget}`);
+  const also = names.length
+    ? ` Here too: ${names.slice(0, 8).join(", ")}${names.length > 8 ? ", \u2026" : ""}.`
+    : "";
+  const what =
+    {
+      natural: "The model ended its thinking here",
+      forced: `Cut here: budget ${row.budget}`,
+      context: "Cut here: the context was full",
+    }[row.end] ?? "End of the thinking";
+  const sign = row.end === "natural" ? "\u25a0" : "\u2702";
+  return make(
+    "p",
+    { class: "banner end" },
+    `${sign} ${what}, after ${plural(row.thinking, "token")}.${also}`,
+  );
+}
+
+function partBanner(shared) {
+  return make(
+    "p",
+    { class: "banner part" },
+    `\u2260 The two part here; the ${plural(shared, "character")} before are the same.`,
+  );
+}
+
+function sharedPrefix(a, b) {
+  let low = 0;
+  let high = Math.min(a.length, b.length);
+  while (low < high) {
+    const middle = (low + high + 1) >> 1;
+    if (a.slice(low, middle) === b.slice(low, middle)) low = middle;
+    else high = middle - 1;
+  }
+  return low;
+}

@@ -1,0 +1,67 @@
+// The keyboard.
+
+const KEYS = [
+  ["j  \u2193", "next generation in the list"],
+  ["k  \u2191", "previous generation in the list"],
+  ["\u2190  \u2192", "previous or next budget of this question"],
+  ["[  ]", "previous or next method of this question"],
+  ["m", "next match of the search"],
+  ["n", "next mark in the thinking: cut, splice, end"],
+  ["c", "compare with the cell before it in the chain, or stop comparing"],
+  ["s", "swap the two sides"],
+  ["r", "show or hide the rest of the chain"],
+  ["t", "formulas or LaTeX source"],
+  ["/", "search"],
+  ["f", "filters"],
+  ["d", "dark or light"],
+  ["l", "copy a link to this generation"],
+  ["Esc", "leave a field; back to the list on a small window"],
+  ["?", "this help"],
+];
+
+function onKey(viewer, event) {
+  const field = event.target.closest("input, select, textarea");
+  if (event.key === "Escape") {
+    if (field) field.blur();
+    else if (!document.querySelector("dialog[open]")) document.body.dataset.pane = "list";
+    return;
+  }
+  if (
+    field ||
+    event.ctrlKey ||
+    event.metaKey ||
+    event.altKey ||
+    document.querySelector("dialog[open]")
+  )
+    return;
+  const reading = event.target.closest("#sample");
+  const moves = {
+    j: () => viewer.step(1),
+    k: () => viewer.step(-1),
+    ArrowLeft: () => viewer.stepCell(-1, "budget"),
+    ArrowRight: () => viewer.stepCell(1, "budget"),
+    "[": () => viewer.stepCell(-1, "method"),
+    "]": () => viewer.stepCell(1, "method"),
+    n: () => viewer.nextMark(),
+    m: () => viewer.nextMatch(),
+    c: () => viewer.toggleCompare(),
+    s: () => viewer.swap(),
+    r: () => viewer.toggle("rest"),
+    t: () => viewer.toggle("source"),
+    d: switchTheme,
+    l: () => viewer.copyLink(),
+    "/": () => focusField("query"),
+    f: () => focusField("facet-model"),
+    "?": () => byId("keys").showModal(),
+  };
+  if (!reading) Object.assign(moves, { ArrowDown: moves.j, ArrowUp: moves.k });
+  if (!Object.hasOwn(moves, event.key)) return;
+  event.preventDefault();
+  moves[event.key]();
+}
+
+function focusField(id) {
+  document.body.dataset.pane = "list";
+  if (id !== "query") byId("filters").open = true;
+  byId(id).focus();
+}

@@ -1,0 +1,81 @@
+"""Write the report of a study as Markdown and as one self-contained HTML file."""
+
+from argparse import Namespace
+from pathlib import Path
+
+import polars as pl
+
+from workflow_scripts.analysis import loading
+from workflow_scripts.analysis.tables import OUTCOMES
+from workflow_scripts.common.artifacts import read_json, write_text
+from workflow_scripts.common.errors import InputError
+from workflow_scripts.common.job import MANY, ONE, log, run
+from workflow_scripts.reporting import examples
+from workflow_scripts.reporting.html import page
+from workflow_scripts.reporting.markdown import table
+from workflow_scripts.reporting.report import Extras, report
+from workflow_scripts.reporting.study_results import EDITED, results
+
+INPUTS = {
+    **dict.fromkeys(("points", "outcomes", "metrics", "pairs", "quality", "checks"), ONE),
+    **dict.fromkeys(("funnel", "curation_md", "contamination"), MANY),
+    **dict.fromkeys(("engines", "training", "plots", "generations", "grades"), MANY),
+    **dict.fromkeys(("benchmarks", "attempts"), MANY),
+}
+
+
+def work(args: Namespace) -> None:
+    """Read everything, choose examples, write both files."""
+    quality, checks = read_json(args.quality), read_json(args.checks)
+    found = results(
+        args.points,
+        args.metrics,
+        args.pairs,
+        quality,
+        checks,
+        loading.manifests(args.engines),
+        loading.manifests(args.training),
+        args.settings,
+    )
+    for finding in found.findings:
+        if finding["kind"] == EDITED:
+            log.warning("%s %s: %s", finding["kind"], finding["where"], finding["message"])
+    per_rule = args.settings.get("samples_per_rule", 1)
+    chosen = examples.choose(found, OUTCOMES.read(args.outcomes), per_rule)
+    shown = examples.render(
+        found,
+        chosen,
+        args.generations,
+        loading.grades(args.grades),
+        loading.benchmarks(args.benchmarks),
+    )
+    extras = Extras(
+        curation="\n\n".join(text(path) for path in args.curation_md),
+        contamination=read_json(args.contamination[0]) if args.contamination else {},
+        attempts="\n\n".join(text(path) for path in args.attempts),
+        examples=list(shown),
+        plots=args.plots,
+    )
+    written = report(found, extras, args.markdown.parent)
+    write_text(args.markdown, written)
+    write_text(args.html, page(written, args.markdown.parent))
+    log.info("report with %d examples and %d plots", len(extras.examples), len(extras.plots))
+
+
+def text(path: Path) -> str:
+    """A Markdown file as it is, or a CSV file as a Markdown table."""
+    if not path.exists():
+        raise InputError(f"{path} does not exist")
+    if path.suffix != ".csv":
+        return path.read_text()
+    frame = pl.read_csv(path, infer_schema=False).fill_null("")
+    return table(frame.columns, frame.iter_rows(), left=len(frame.columns))
+
+
+def main() -> None:
+    """Command line."""
+    run(work, __doc__, INPUTS, ("markdown", "html"))
+
+
+if __name__ == "__main__":
+    main()

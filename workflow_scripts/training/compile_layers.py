@@ -1,0 +1,58 @@
+"""Compile the decoder layer once and let all layers share the code.
+
+A compiled layer fuses norms, rotary embedding, activation and residuals into a few kernels and keeps
+less for the backward pass. The number of tokens is dynamic, so packs of any size use one graph.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import torch
+
+from workflow_scripts.common.errors import ConfigError
+from workflow_scripts.training.packed_model import PackedModel
+
+COMPILABLE = ("varlen", "flash", "cudnn")  # their arguments are tensors, so packs share a graph
+
+
+def should_compile(wanted: str, device: str, backend: str, stage: int) -> bool:
+    """Whether to compile: on GPUs with ZeRO 0-2, where it pays; ConfigError if `on` cannot be."""
+    possible = device == "cuda" and backend in COMPILABLE and stage < 3
+    if wanted == "on" and not possible:
+        raise ConfigError(
+            f"training.compile: on needs a GPU, attention {', '.join(COMPILABLE)} and ZeRO stage 0 "
+            f"to 2 (here: {device}, {backend}, stage {stage}); set it to auto"
+        )
+    return possible and wanted != "off"
+
+
+def compile_layers(model: PackedModel) -> None:
+    """Replace every decoder layer's forward by one shared compiled function."""
+    kinds = {type(layer) for layer in model.layers}
+    shared = {kind: _with_dynamic_tokens(torch.compile(kind.forward)) for kind in kinds}
+    for layer in model.layers:
+        layer.compiled_forward = partial(shared[type(layer)], layer)
+
+
+def _with_dynamic_tokens(compiled: Callable[..., Any]) -> Callable[..., Any]:
+    """Mark the token dimension as varying, so that the first graph already serves all packs."""
+
+    def forward(layer: torch.nn.Module, hidden_states: torch.Tensor, **facts: Any) -> Any:
+        torch._dynamo.maybe_mark_dynamic(hidden_states, 1)
+        for value in (*facts.values(), *(facts.get("position_embeddings") or ())):
+            if isinstance(value, torch.Tensor):
+                torch._dynamo.maybe_mark_dynamic(value, 1 if value.dim() > 1 else 0)
+        return compiled(layer, hidden_states, **facts)
+
+    return forward
+
+
+def reset() -> None:
+    """Forget compiled code (tests and benchmarks that build several models)."""
+    torch._dynamo.reset()
+
+
+def counters() -> dict[str, Any]:
+    """How many graphs were made; a growing number means that packs do not share one."""
+    return {key: dict(value) for key, value in torch._dynamo.utils.counters.items()}

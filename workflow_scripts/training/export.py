@@ -1,0 +1,112 @@
+"""The trained model as a folder that transformers and vLLM load, and the proof that it is right."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+
+from workflow_scripts.common.errors import UserError
+from workflow_scripts.training.engine import Engine
+from workflow_scripts.training.launch import rank, world_size
+from workflow_scripts.training.micro_batch import Packed
+from workflow_scripts.training.model_files import tensors, weight_files
+
+# Everything beside the weights that generation depends on, taken from the base as it is.
+COPIED = ("tokenizer*", "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt")
+COPIED += ("chat_template*", "generation_config.json")
+SHARD = "5GB"
+
+
+def save_model(engine: Engine, base: Path, folder: Path) -> None:
+    """Write weights, config and the base's tokenizer files to `folder`, replacing it at the end.
+
+    Weights are in the precision that the model trained in. Every process must call this: under
+    ZeRO-3 the weights are gathered from all of them.
+    """
+    state = _state(engine)
+    if rank() == 0:
+        part = folder.with_name(folder.name + ".part")
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
+        try:
+            engine.module.causal_lm.save_pretrained(part, state_dict=state, max_shard_size=SHARD)
+            for pattern in COPIED:
+                for path in base.glob(pattern):
+                    shutil.copyfile(path, part / path.name)
+        except OSError as error:
+            shutil.rmtree(part, ignore_errors=True)
+            raise UserError(f"cannot write the model to {folder} ({error}); make room") from error
+        shutil.rmtree(folder, ignore_errors=True)
+        part.rename(folder)
+
+
+def _state(engine: Engine) -> dict[str, torch.Tensor] | None:
+    if engine.stage == 3:
+        full = engine.deepspeed._zero3_consolidated_16bit_state_dict()
+    else:
+        full = engine.module.state_dict()
+    if full is None:  # other ranks than 0 under ZeRO-3
+        return None
+    prefix = "causal_lm."
+    return {name.removeprefix(prefix): value for name, value in full.items()}
+
+
+def movement(engine: Engine, base: Path) -> dict[str, float]:
+    """Norm of the change of every tensor since the base, from the float32 master weights.
+
+    Every process must call this. UserError when a tensor has not moved: bf16 weights without master
+    weights lose small updates to rounding, and a frozen tensor means a broken graph.
+    """
+    from deepspeed.utils import safe_get_full_fp32_param
+
+    files = weight_files(base)
+    places = {entry.name: base / entry.file for entry in tensors(files)}
+    moved: dict[str, float] = {}
+    for name, parameter in engine.module.causal_lm.named_parameters():
+        master = safe_get_full_fp32_param(parameter)
+        now = parameter.detach() if master is None else master
+        if name not in places:
+            continue
+        with safe_open(places[name], "pt") as file:
+            before = file.get_tensor(name)
+        moved[name] = float((now.float().cpu() - before.float()).norm())
+    still = [name for name, change in moved.items() if not change > 0]
+    if still or not moved:
+        raise UserError(
+            f"{len(still)} of {len(moved)} tensors did not move in training "
+            f"({', '.join(still[:5])}); check learning_rate and epochs"
+        )
+    return moved
+
+
+@torch.no_grad()
+def logit_gap(engine: Engine, folder: Path, batch: Packed, device: torch.device) -> float:
+    """Largest relative difference between logits of the live model and of the saved folder.
+
+    The saved model is loaded as any user would, with its own attention. `batch` holds one sample.
+    Every process must call this.
+    """
+    from transformers import AutoModelForCausalLM
+
+    engine.module.recompute = 0
+    head = engine.module.causal_lm.get_output_embeddings()
+    live = head(engine.module.hidden(batch)).float()
+    if rank() != 0:
+        return 0.0
+    model = AutoModelForCausalLM.from_pretrained(
+        str(folder), dtype="auto", use_safetensors=True, attn_implementation="sdpa"
+    ).to(device)
+    fresh = model.eval()(input_ids=batch.ids[None]).logits[0].float()
+    return float((live - fresh).norm() / live.norm())
+
+
+def check_saved(gap: float, dtype: torch.dtype) -> None:
+    """UserError when the saved model computes something else than the live one."""
+    limit = 1e-4 if dtype == torch.float32 else 5e-2
+    if not gap <= limit:
+        raise UserError(
+            f"the saved model's logits differ from the trained model's by {gap:.1e} (limit "
+            f"{limit:.0e}, {world_size()} processes); the disk or the save is at fault"
+        )

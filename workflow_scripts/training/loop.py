@@ -1,0 +1,162 @@
+"""The training loop: steps of packed micro-batches, watched, logged and resumable."""
+
+import resource
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.distributed as dist
+
+from workflow_scripts.common.artifacts import write_json
+from workflow_scripts.common.errors import UserError
+from workflow_scripts.common.progress import Progress
+from workflow_scripts.training.checkpoints import Checkpoints
+from workflow_scripts.training.engine import Engine
+from workflow_scripts.training.flops import ModelShape, Peak
+from workflow_scripts.training.launch import rank, world_size
+from workflow_scripts.training.memory_plan import MemoryPlan
+from workflow_scripts.training.micro_batch import assemble, sample_weights
+from workflow_scripts.training.recipe import Recipe, learning_rate
+from workflow_scripts.training.schedule import MicroBatch, Schedule, share
+from workflow_scripts.training.stop_signal import StopSignal
+from workflow_scripts.training.token_store import TokenStore
+
+
+@dataclass(frozen=True)
+class Run:
+    """Everything that a training loop works on."""
+
+    engine: Engine
+    store: TokenStore
+    schedule: Schedule
+    recipe: Recipe
+    plan: MemoryPlan
+    shape: ModelShape
+    peak: Peak
+    device: torch.device
+    checkpoints: Checkpoints
+    checkpoint_every: int
+
+
+def train_steps(run: Run, start: int, curve: list[dict[str, Any]], stop: StopSignal) -> None:
+    """Steps `start` to the end; one row per step is appended to `curve`.
+
+    UserError on a loss or gradient that is not finite (the step's samples are saved), on a signal
+    (after a checkpoint) and when memory runs out (with a plan that fits).
+    """
+    progress = Progress("training", run.schedule.total, "steps")
+    progress.update(start)
+    for index in range(start, run.schedule.total):
+        row = _step(run, index)
+        curve.append(row)
+        progress.update(loss=f"{row['loss']:.4f}", tokens_s=f"{row['tokens_per_second']:,.0f}")
+        done = index + 1
+        stopping = stop.requested(run.device)
+        due = done % run.checkpoint_every == 0 and done < run.schedule.total
+        if due or (stopping and done < run.schedule.total):
+            run.checkpoints.save(run.engine, done, run.plan.micro_batch_tokens, curve)
+        if stopping and done < run.schedule.total:
+            raise UserError(
+                f"stopped by {stop.received or 'a signal'} after step {done} of "
+                f"{run.schedule.total}; the checkpoint is in {run.checkpoints.folder}: run again to "
+                "go on from there"
+            )
+    progress.close()
+
+
+def _step(run: Run, index: int) -> dict[str, Any]:
+    begin = time.perf_counter()
+    samples = run.schedule.step(index)
+    batches = plan_step(run, samples)[rank()]
+    weights = sample_weights(run.store, samples, run.recipe.loss)
+    rate = learning_rate(run.recipe, index, run.schedule.total)
+    run.engine.set_learning_rate(rate)
+    if run.device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+    loss = _accumulate(run, batches, weights)
+    if not np.isfinite(loss):
+        _not_finite(run, index, samples, f"the loss is {loss}")
+    norm = run.engine.step()
+    if not np.isfinite(norm):
+        _not_finite(run, index, samples, f"the gradient norm is {norm}")
+    return _row(run, index, samples, loss, norm, rate, time.perf_counter() - begin)
+
+
+def plan_step(run: Run, samples: list[int]) -> list[list[MicroBatch]]:
+    """Micro-batches of a step for every rank."""
+    costs = run.shape.per_sample(run.store.lengths)
+    capacity = run.plan.micro_batch_tokens
+    return share(samples, run.store.lengths, costs, capacity, world_size())
+
+
+def _accumulate(run: Run, batches: list[MicroBatch], weights: dict[int, float]) -> float:
+    """Forward and backward of a step's micro-batches; the step's loss over all ranks."""
+    losses = []
+    for place, batch in enumerate(batches):
+        packed = assemble(run.store, batch, weights).to(run.device)
+        run.engine.module.recompute = run.plan.recompute(packed.tokens)
+        try:
+            losses.append(run.engine.accumulate(packed, last=place == len(batches) - 1))
+        except torch.OutOfMemoryError as error:
+            raise UserError(_memory_advice(run, packed.tokens)) from error
+    total = torch.stack(losses).sum()
+    if world_size() > 1:
+        dist.all_reduce(total)
+    return float(total)
+
+
+def _memory_advice(run: Run, tokens: int) -> str:
+    deep = run.engine.module.recompute
+    longest = int(run.store.lengths.max())
+    if deep < run.plan.layers:
+        return (
+            f"out of memory on a pack of {tokens:,} tokens with {deep} of {run.plan.layers} layers "
+            f"recomputed. Set training.activation_checkpointing: all, or "
+            f"training.micro_batch_tokens: {max(longest, tokens // 2)} (longest sample: {longest:,})"
+        )
+    return (
+        f"out of memory on a pack of {tokens:,} tokens although every layer is recomputed. Use more "
+        "GPUs, or training.deepspeed: {zero_optimization: {stage: 3, offload_optimizer: "
+        "{device: cpu}}}, or drop the longest samples (training.max_sample_tokens, too_long: drop)"
+    )
+
+
+def _not_finite(run: Run, index: int, samples: list[int], reason: str) -> None:
+    path = Path(run.checkpoints.folder) / "not-finite.json"
+    row_ids = [run.store.row_ids[sample] for sample in samples]
+    if rank() == 0:
+        write_json(path, {"step": index + 1, "reason": reason, "row_ids": row_ids})
+    raise UserError(
+        f"step {index + 1}: {reason}. Its sample ids are in {path}; look at these samples, or lower "
+        "training.recipe.learning_rate"
+    )
+
+
+def _row(
+    run: Run, index: int, samples: list[int], loss: float, norm: float, rate: float, seconds: float
+) -> dict[str, Any]:
+    lengths = run.store.lengths[samples]
+    tokens = int(lengths.sum())
+    flops = float(run.shape.per_sample(lengths).sum())
+    return {
+        "step": index + 1,
+        "epoch": (index + 1) / run.schedule.steps_per_epoch,
+        "loss": loss,
+        "grad_norm": norm,
+        "learning_rate": rate,
+        "tokens": tokens,
+        "seconds": seconds,
+        "tokens_per_second": tokens / seconds,
+        "mfu": flops / seconds / (run.peak.rate * world_size()),
+        "memory_mb": memory_mb(run.device),
+    }
+
+
+def memory_mb(device: torch.device) -> float:
+    """Peak memory since the last reset: of the device, or of the process on a CPU."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -1,0 +1,33 @@
+"""SIGTERM and SIGINT as a request to save and stop, agreed on by all processes."""
+
+import signal
+from types import FrameType
+
+import torch
+import torch.distributed as dist
+
+from workflow_scripts.training.launch import world_size
+
+
+class StopSignal:
+    """Remembers the first SIGTERM or SIGINT; the second one ends the process as usual."""
+
+    def __init__(self) -> None:
+        self.received: str | None = None
+
+    def install(self) -> None:
+        """Take over both signals in this process."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._note)
+
+    def _note(self, number: int, _: FrameType | None) -> None:
+        self.received = signal.Signals(number).name
+        signal.signal(number, signal.SIG_DFL)
+
+    def requested(self, device: torch.device) -> bool:
+        """Whether any process was asked to stop; all processes get the same answer."""
+        if world_size() == 1:
+            return self.received is not None
+        flag = torch.tensor([self.received is not None], dtype=torch.int32, device=device)
+        dist.all_reduce(flag, op=dist.ReduceOp.MAX)
+        return bool(flag.item())
