@@ -6,8 +6,8 @@
 
 The model has Qwen2.5-3B's shape and random weights; trace lengths come from a seeded list
 (lognormal, sigma 0.8) and are forced, so that no trained weights are needed and both schedules
-write the same number of ids per trace. The fresh schedule is s1's: one generation per row, n + 1 rounds for n
-continuations, a barrier after each; prefix caching stays on for both, and the cache is emptied in
+write the same number of ids per trace. The fresh schedule is s1's: one generation per row, n + 1
+rounds for n continuations, a barrier after each; prefix caching stays on for both, and the cache is emptied in
 between. Ratios come from one process. Small shapes (--small) check the script on a CPU.
 """
 

@@ -22,7 +22,9 @@ def raw_row(i: int, **changes: Any) -> dict[str, Any]:
     """A row in the featurized spelling that passes every filter; `i` makes it unique."""
     return {
         "question": f"Problem {i} of lot {i * 7}: what {_word(i)} {_word(i * 3 + 1)} has sum {i}?",
-        "thinking_trajectories": [f"Think about {_word(i)}. " * (3 + i % 17)],
+        "thinking_trajectories": [
+            "Think " + " ".join(_word(31 * i + j) for j in range(3 + i % 17))
+        ],
         "attempt": f"Final Answer: {i}",
         "solution": str(i),
         "source_type": "AI-MO/NuminaMath-CoT/aops_forum",

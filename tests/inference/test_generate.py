@@ -75,6 +75,8 @@ class Study:
         """Start, and kill -9 once the run has received so many ids."""
         process = self.start()
         deadline = time.monotonic() + 60
+        while self.seen() >= ids:  # of an earlier run
+            time.sleep(0.002)
         while self.seen() < ids and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.002)
         assert process.poll() is None, "it ended before it could be killed"

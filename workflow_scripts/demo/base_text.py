@@ -136,7 +136,7 @@ def _drill(rng: random.Random) -> str:
     """Choices with the letter of one value after another."""
     modulus = 100
     options = draw_options(rng, rng.randrange(modulus), modulus)
-    values = rng.sample(options, k=4)
+    values = rng.choices(options, k=5)
     lines = (f"So {v}.\n{attempt(CHOICE_LETTERS[options.index(v)])}\n" for v in values)
     return _choices(rng, options) + "\n" + "".join(lines)
 

@@ -29,7 +29,9 @@ def answer_part(text: str) -> tuple[int, int] | None:
     None when thinking was opened and never closed: an answer that stands only inside the thinking
     does not count. Text without any thinking marks is an answer part as a whole.
     """
-    starts = list(_ANSWER_STARTS.finditer(text)) if "<" in text or "[/" in text or "◁" in text else []
+    starts = (
+        list(_ANSWER_STARTS.finditer(text)) if "<" in text or "[/" in text or "◁" in text else []
+    )
     begin = starts[-1].end() if starts else 0
     opened = [match.end() for match in _THINKING_STARTS.finditer(text)]
     if opened and opened[-1] > begin:

@@ -353,9 +353,7 @@ def _unnamed(items: list[Form]) -> list[Form]:
     if items and isinstance(items[0], Relation) and named[0]:
         rest = [n for n, item in zip(named, items, strict=True) if isinstance(item, Relation)]
         if all(n and canonical(n[0]) == canonical(named[0][0]) for n in rest):
-            return [
-                value_form(n[1]) if n else item for n, item in zip(named, items, strict=True)
-            ]
+            return [value_form(n[1]) if n else item for n, item in zip(named, items, strict=True)]
     return items
 
 

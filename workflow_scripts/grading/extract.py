@@ -23,6 +23,7 @@ from workflow_scripts.grading.phrases import (
 
 MAX_TAIL = 60_000  # characters of the answer part that are searched, from its end
 MAX_BARE = 400
+MAX_WEAK = 160  # "the value is" counts only this near the end
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,7 @@ def _anchored(text: str) -> Extraction | None:
     """What follows the last anchor phrase; "answer" phrases go before "result" phrases."""
     matches = list(ANCHOR.finditer(text))
     strong = [match for match in matches if not match["weak"]]
+    matches = [match for match in matches if match.end() > len(text) - MAX_WEAK]
     for match in reversed(strong or matches):
         found = capture(text, match.end())
         if found is not None:
@@ -106,24 +108,38 @@ def _unanchored(text: str) -> Extraction | None:
     if not bare:
         return None
     start = text.index(bare) if bare in text else 0
-    span = (start, start + len(bare))
+    whole = (start, start + len(bare))
     if not is_sentence(bare) and len(bare) <= MAX_BARE:
-        return Extraction(bare, "bare", span)
+        return Extraction(bare, "bare", whole)
     last = re.split(r"(?<=[.!?。])\s+(?=[A-Z\\$*(\"])|\n", bare)[-1]
-    at = text.rindex(last) if last in text else 0
-    span = (at, at + len(last))
+    span = (start + len(bare) - len(last), start + len(bare))
     value = ending(last)
     if value is not None:
         return Extraction(value, "last-value", span)
-    paragraph = re.split(r"\n\s*\n", bare)[-1][-600:]
-    for where in (last, paragraph):
-        formulas = list(FORMULA.finditer(where))
-        if formulas:
-            return Extraction(joined_formulas(where, formulas), "last-math", span)
+    found = _last_formula(bare, len(bare) - len(last), span)
+    if found is not None:
+        return found
     if last != bare and not is_sentence(undecorated(last)):
         return Extraction(undecorated(last), "last-line", span)
-    whole = len(bare) < 160 and "\n" not in bare
-    return Extraction(bare, "bare", (start, start + len(bare))) if whole else None
+    short = len(bare) < 160 and "\n" not in bare
+    return Extraction(bare, "bare", whole) if short else None
 
 
-__all__ = ["Extraction", "extract", "extract_part", "inside"]
+def _last_formula(text: str, sentence: int, span: tuple[int, int]) -> Extraction | None:
+    """The last formula of the last sentence, else of the last lines, that is more than a name.
+
+    `last` is what stands after its last equals sign.
+    """
+    formulas = list(FORMULA.finditer(text[-2000:]))
+    offset = max(0, len(text) - 2000)
+    for begin in (sentence, len(text) - 600):
+        near = [f for f in formulas if f.end() + offset > begin]
+        telling = [f for f in near if not re.fullmatch(r"\s*\\?[A-Za-z]+[.,]?\s*", inside(f))]
+        if telling:
+            near = near[: near.index(telling[-1]) + 1]
+        if near:
+            joined = joined_formulas(text[-2000:], near)
+            sides = re.split(r"=|\\equiv(?![A-Za-z])", joined)
+            value = sides[-1].strip(" &") if len(sides) > 1 else None
+            return Extraction(joined, "last-math", span, value)
+    return None

@@ -57,7 +57,8 @@ def compare(question: Question, found: Extraction) -> Outcome:
     gold = _gold(question.gold)
     outcome = same_answer(gold, found.text)
     if not outcome.equal and found.last is not None:
-        outcome = same_answer(gold, found.last).flagged("boxes")
+        flag = "boxes" if found.rule == "boxes" else "unanchored"
+        outcome = same_answer(gold, found.last).flagged(flag)
     return outcome.flagged("unanchored") if found.rule in UNANCHORED else outcome
 
 

@@ -29,7 +29,9 @@ _ALLOWED = re.compile(
 )
 _CALLS = re.compile(r"\\(sin|cos|tan|cot|sec|csc|log|ln|exp)(?![A-Za-z])")
 _POWER_FACTOR = re.compile(r"(?<![\d.}])(\d+)\^\{(\d+)\}")
-_DEGREES = re.compile(r"(\([^()]*\)|\\frac\{[^{}]*\}\{[^{}]*\}|\d+(?:\.\d+)?|[a-z]|\\[a-z]+)\s*\^\{\\circ\}")
+_DEGREES = re.compile(
+    r"(\([^()]*\)|\\frac\{[^{}]*\}\{[^{}]*\}|\d+(?:\.\d+)?|[a-z]|\\[a-z]+)\s*\^\{\\circ\}"
+)
 
 
 def expression(latex: str) -> sympy.Expr:
@@ -115,6 +117,4 @@ def _degrees(latex: str) -> str:
 
 def _mixed(latex: str) -> str:
     """`3\\frac{1}{2}` is three and a half; a product of a number and a fraction has a sign."""
-    return re.sub(
-        r"(?<![\d.}A-Za-z^_)])(\d+)\s?(\\frac\{\d+\}\{\d+\})", r"(\1+\2)", latex
-    )
+    return re.sub(r"(?<![\d.}A-Za-z^_)])(\d+)\s?(\\frac\{\d+\}\{\d+\})", r"(\1+\2)", latex)

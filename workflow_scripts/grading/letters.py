@@ -14,7 +14,9 @@ _FILLER = (
 WHOLE = re.compile(
     rf"\A{_OPEN}{_LABEL}{_OPEN}(?P<letter>[A-Za-z])[\s*_$)}}\]\"'.,;:`\\]*\Z", re.IGNORECASE
 )
-HEAD = re.compile(rf"\A{_OPEN}(?i:{_LABEL}){_OPEN}(?P<letter>[A-Z])[*_$}}]*\s*(?:[).:\]}}]|-\s|–|—)")
+HEAD = re.compile(
+    rf"\A{_OPEN}(?i:{_LABEL}){_OPEN}(?P<letter>[A-Z])[*_$}}]*\s*(?:[).:\]}}]|-\s|–|—)"
+)
 LEADS = re.compile(rf"\A{_OPEN}(?i:{_FILLER}){_LETTER}")
 ANCHORS = re.compile(
     rf"{ANCHOR.pattern.replace('(?P<weak>solutions?|results?|value|total)', '(?!)')}"
@@ -74,7 +76,9 @@ def is_article(letter: str, rest: str) -> bool:
     """`A` (or `I`) before a word is no choice, unless the word goes on about the option."""
     if letter not in "AI" or not re.match(r"\s+[A-Za-z]", rest):
         return False
-    return not re.match(r"\s+(?:is|because|since|as|which|with|for|seems|due|would|and|but)\b", rest)
+    return not re.match(
+        r"\s+(?:is|because|since|as|which|with|for|seems|due|would|and|but)\b", rest
+    )
 
 
 def negated(text: str, start: int, stop: int) -> bool:

@@ -75,7 +75,9 @@ _MATH_ENVIRONMENT = re.compile(
 )
 _DOUBLED = re.compile(r"\\\\(?=(?:d?frac|sqrt|text|pi|left|right|cdot|times|infty|cup|circ|pm)\b)")
 _FUNCTIONS = "arcsin|arccos|arctan|sinh|cosh|tanh|sin|cos|tan|cot|sec|csc|log|ln|exp"
-_PLAIN_FUNCTION = re.compile(rf"(?<![A-Za-z\\])({_FUNCTIONS})(?=\s*[\d({{^_|\\]|\s+[a-zA-Z]\b|[a-z]\b)")
+_PLAIN_FUNCTION = re.compile(
+    rf"(?<![A-Za-z\\])({_FUNCTIONS})(?=\s*[\d({{^_|\\]|\s+[a-zA-Z]\b|[a-z]\b)"
+)
 _NAMED = re.compile(rf"^(?:{_FUNCTIONS}|lcm|gcd|max|min|det|deg)$")
 _GROUPS = r"(?<![\d.,])(\d{1,3})((?:%s\d{3})+)(?![\d])"
 _MARKED_GROUPS = re.compile(_GROUPS % r"(?:,\s*\\!\s*|\\!\s*,|\{, ?\}|\\,|\\;|\\ |\\:)")
@@ -175,7 +177,7 @@ def _text(name: str, content: str) -> str:
     bare = content.strip().replace(r"\ ", " ")
     if _NAMED.match(bare):
         return "\\" + bare + " "
-    if re.fullmatch(r"[-+]?[\d.,]*\d", bare) or re.fullmatch(r"[\s=+\-/*<>,;:.()]*", bare):
+    if re.fullmatch(r"\(?[-+]?[\d.,]*\d\)?", bare) or re.fullmatch(r"[\s=+\-/*<>,;:.()]*", bare):
         return f" {bare} "
     if name.startswith(r"\mathrm") and re.fullmatch(r"[A-Za-z]", bare):
         return f" {bare} "
@@ -193,9 +195,11 @@ def _rename(match: re.Match[str]) -> str:
 
 
 def _operators(text: str) -> str:
+    text = re.sub(r"\\[pb]mod\s*(?:\{([^{}]*)\}|(\w))", r"\\text{ mod \1\2}", text)
     text = re.sub(r"<\s*=", r"\\le ", text)
     text = re.sub(r">\s*=", r"\\ge ", text)
-    text = re.sub(r"!\s*=", r"\\ne ", text)
+    text = re.sub(r"(?<=\s)!=|(?<=[a-z])\s+!\s?=", r"\\ne ", text)  # 5!=120 is a factorial
+    text = text.replace(r"\|", "|")
     text = re.sub(r"\\not\s*=", r"\\ne ", text)
     text = re.sub(r"=\s*=", "=", text)
     text = text.replace(r"\%", "%").replace(r"\_", "_").replace(r"\#", "#")

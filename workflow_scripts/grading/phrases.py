@@ -40,7 +40,7 @@ _LEAD_IN = re.compile(
 )
 _ENDS_WITH = re.compile(
     r"(?:\b(?:is|are|equals?|be|get|gives?|obtain|total of|there are|has|have)\b|[=:≈→])\s*:?\s*"
-    r"(?P<value>[^\s=:,][^=:\n]{0,60}?)\s*[.!]?\s*\Z",
+    r"(?P<value>\d+(?:\s?:\s?\d+)+|[^\s=:,][^=:\n]{0,60}?)\s*[.!]?\s*\Z",
     re.IGNORECASE,
 )
 _GAP = re.compile(r"\s*(?:,\s*(?:and|or)?|and|or|;)\s*")
@@ -71,7 +71,9 @@ def capture(text: str, at: int) -> tuple[str, tuple[int, int]] | None:
     if formula:
         return _with_neighbours(window, formula, at)
     line = window[start:].split("\n", 1)[0]
-    sentence = re.split(r"(?<=[^\d\s])[.!](?=\s|\Z)|(?<=\d)[.!](?=\s|\Z|\*)|。", line, maxsplit=1)[0]
+    sentence = re.split(r"(?<=[^\d\s])[.!](?=\s|\Z)|(?<=\d)[.!](?=\s|\Z|\*)|。", line, maxsplit=1)[
+        0
+    ]
     value = _words_value(sentence)
     return (value, (at + start, at + start + len(sentence))) if value else None
 
@@ -94,9 +96,7 @@ def _formula_soon(window: str, start: int) -> re.Match[str] | None:
     return formula
 
 
-def _with_neighbours(
-    window: str, formula: re.Match[str], at: int
-) -> tuple[str, tuple[int, int]]:
+def _with_neighbours(window: str, formula: re.Match[str], at: int) -> tuple[str, tuple[int, int]]:
     """Formulas joined by commas or "and" are one list; a unit or a percent sign may follow."""
     pieces, stop = [inside(formula)], formula.end()
     while gap := _GAP.match(window, stop):
@@ -145,6 +145,9 @@ def ending(sentence: str) -> str | None:
 
 def undecorated(text: str) -> str:
     """Text without markdown at its ends: heading signs, stars, quotes."""
+    text = (
+        re.sub(r"\[asy\].*?(?:\[/asy\]|\Z)", "", text, flags=re.DOTALL) if "[asy]" in text else text
+    )
     text = re.sub(r"\A[#>\s]+", "", text.strip())
     stars = re.fullmatch(r"(\*{1,3}|_{1,2})(?![\s*_])(.+?)\1[.:]?", text, re.DOTALL)
     return stars.group(2).strip() if stars else text.strip()

@@ -1,5 +1,6 @@
 """Equations and inequalities: named values, solution sets, equality up to a factor."""
 
+import re
 from dataclasses import dataclass
 
 import mpmath
@@ -7,12 +8,13 @@ import sympy
 
 from workflow_scripts.grading import evaluate
 from workflow_scripts.grading.evaluate import Undefined, approximate
-from workflow_scripts.grading.forms import Form, Group, Relation, Scalar, Union
+from workflow_scripts.grading.forms import Base, Form, Group, Relation, Scalar, Union
 from workflow_scripts.grading.latex import expression
 from workflow_scripts.grading.names import is_name, is_symbol, is_tuple_of_names
 from workflow_scripts.grading.outcome import Outcome, refused
 from workflow_scripts.grading.repair import Unparsed
-from workflow_scripts.grading.scalars import sample_points
+from workflow_scripts.grading.normalise import canonical
+from workflow_scripts.grading.scalars import same_values, sample_points
 from workflow_scripts.grading.structure import form
 from workflow_scripts.grading.units import quantity
 
@@ -58,18 +60,31 @@ def stated_value(relation: Relation, solved_for: bool = False) -> str | None:
     """
     if not relation.equation:
         return None
-    right = relation.terms[-1] if "~" not in relation.signs else relation.terms[0]
-    if len(relation.terms) > 2 or relation.signs == ("~",):
-        right = relation.terms[relation.signs.index("~")] if "~" in relation.signs else right
-    left = quantity(relation.terms[0]).body
+    terms = list(relation.terms)
+    if "~" in relation.signs:
+        terms = terms[: relation.signs.index("~") + 1]
+    if len(terms) > 2 and is_symbol(terms[-1]):
+        terms.pop()
+    left = quantity(terms[0]).body.replace(" ", "")
+    if isinstance(form(terms[-1], 1), Base) and isinstance(form(terms[0], 1), (Base, Scalar)):
+        return terms[-1]
     try:
-        free = expression(left.replace(" ", "")).free_symbols
-        value = expression(quantity(right).body.replace(" ", ""))
+        value = expression(quantity(terms[-1]).body.replace(" ", ""))
+        free = _has_variables(left)
     except Unparsed:
         return None
-    if value.free_symbols or (free and (solved_for or value == 0 or left[:1].isdigit())):
+    if value.free_symbols:
+        identity = not solved_for and same_values(left, canonical(terms[-1])).equal
+        return terms[-1] if identity else None
+    if free and (solved_for or value == 0 or left[:1].isdigit()):
         return None
-    return right
+    return terms[-1]
+
+
+def _has_variables(latex: str) -> bool:
+    if not re.search(r"(?<!\\)(?<![A-Za-z])[A-Za-z]", re.sub(r"\\[A-Za-z]+", " ", latex)):
+        return False  # sums with dots, and what else has no letter
+    return bool(expression(latex).free_symbols)
 
 
 def spans(relation: Relation) -> tuple[str, tuple[Span, ...]] | None:
@@ -92,9 +107,7 @@ def _ray(sign: str, end: str) -> tuple[Span, ...]:
     if sign == "!=":
         return Span(low, end, False, False), Span(end, high, False, False)
     closed = sign.endswith("=")
-    return (
-        (Span(low, end, False, closed),) if sign[0] == "<" else (Span(end, high, closed, False),)
-    )
+    return (Span(low, end, False, closed),) if sign[0] == "<" else (Span(end, high, closed, False),)
 
 
 def _between(terms: tuple[str, ...], signs: tuple[str, ...]) -> tuple[str, tuple[Span, ...]] | None:
@@ -148,7 +161,10 @@ def _intersection(parts: list[tuple[Span, ...]]) -> tuple[Span, ...] | None:
 
 def _meet(a: Span, b: Span) -> Span | None:
     lows, highs = (end_value(a.low), end_value(b.low)), (end_value(a.high), end_value(b.high))
-    first, last = (a, b) if lows[0] >= lows[1] else (b, a), (a, b) if highs[0] <= highs[1] else (b, a)
+    first, last = (
+        (a, b) if lows[0] >= lows[1] else (b, a),
+        (a, b) if highs[0] <= highs[1] else (b, a),
+    )
     low_closed = first[0].low_closed and (lows[0] != lows[1] or first[1].low_closed)
     high_closed = last[0].high_closed and (highs[0] != highs[1] or last[1].high_closed)
     low, high = max(lows), min(highs)

@@ -126,7 +126,9 @@ def write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
     if path.suffix == ".parquet":
         schema = {"extracted": pl.String, "flags": pl.List(pl.String), "seconds": pl.Float64}
         with atomic(path) as part:
-            pl.DataFrame(rows, schema_overrides=schema, infer_schema_length=None).write_parquet(part)
+            pl.DataFrame(rows, schema_overrides=schema, infer_schema_length=None).write_parquet(
+                part
+            )
         return
     with atomic(path) as part, part.open("w", encoding="utf-8") as out:
         for row in rows:

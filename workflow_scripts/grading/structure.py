@@ -26,24 +26,41 @@ from workflow_scripts.grading.units import quantity
 from workflow_scripts.grading.words import SYMBOLIC, words_of
 
 MAX_LENGTH = 3000
-_SIGNS = {"=": "=", "<": "<", ">": ">", r"\le": "<=", r"\ge": ">=", r"\ne": "!=", r"\approx": "~"}
+_SIGNS = {
+    "=": "=",
+    r"\equiv": "=",
+    "<": "<",
+    ">": ">",
+    r"\le": "<=",
+    r"\ge": ">=",
+    r"\ne": "!=",
+    r"\approx": "~",
+}
 _MATRIX = re.compile(
     r"\\begin\{(?P<kind>[pbB]?matrix|smallmatrix|array)\}(?:\s*\{[^{}]*\})?(?P<body>.*)"
     r"\\end\{(?P=kind)\}\s*\Z",
     re.DOTALL,
 )
-_CASES = re.compile(r"\\begin\{(?:cases|array)\}(?:\{[^{}]*\})?(?P<body>.*)\\end\{(?:cases|array)\}")
+_CASES = re.compile(
+    r"\\begin\{(?:cases|array)\}(?:\{[^{}]*\})?(?P<body>.*)\\end\{(?:cases|array)\}"
+)
 _BASE = re.compile(
     r"(?:\\text\{)?\(?(?P<digits>-?[0-9A-Z]+)\)?\}?\s*_\s*\{\s*(?:\\text\{)?\s*"
     r"(?P<base>\d+|two|three|four|five|six|seven|eight|nine|ten|twelve|sixteen)\s*\}?\s*\}\Z"
 )
-_BASE_WORDS = re.compile(r"(?P<digits>-?[0-9A-F]+)\s*(?:\\text\{)?\s*\(?(?:in )?base[- ](?P<base>\w+?)\)?\}?\Z")
+_BASE_WORDS = re.compile(
+    r"(?P<digits>-?[0-9A-F]+)\s*(?:\\text\{)?\s*\(?(?:in )?base[- ](?P<base>\w+?)\)?\}?\Z"
+)
 _BASES = {
     "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9,
     "ten": 10, "twelve": 12, "sixteen": 16,
 }  # fmt: skip
-_JOINERS = re.compile(r"\\text\{\s*,?\s*(?:and|or)\s*,?\s*\}|\\text\{\s*,\s*\}|(?<![A-Za-z\\])(?:and|or)(?![A-Za-z])|\\lor(?![A-Za-z])")
-_ANDS = re.compile(r"\\text\{\s*,?\s*and\s*,?\s*\}|(?<![A-Za-z\\])and(?![A-Za-z])|\\land(?![A-Za-z])")
+_JOINERS = re.compile(
+    r"\\text\{\s*,?\s*(?:and|or)\s*,?\s*\}|\\text\{\s*,\s*\}|(?<![A-Za-z\\])(?:and|or)(?![A-Za-z])|\\lor(?![A-Za-z])"
+)
+_ANDS = re.compile(
+    r"\\text\{\s*,?\s*and\s*,?\s*\}|(?<![A-Za-z\\])and(?![A-Za-z])|\\land(?![A-Za-z])"
+)
 _LEAD = re.compile(
     r"^(?:(?:\\text\{)?\s*(?:(?:approximately|approx|about|exactly|roughly|thus|so|hence"
     r"|therefore|is|are|equals?|the answer is|answer)\b\.?)\s*:?\s*\}?|\\approx|\\text\{[^{}]*(?:\bis|:|=)\s*\}"
@@ -91,7 +108,17 @@ def form(text: str, depth: int = 0) -> Form:
     text = _trim(text)
     if not text:
         raise Unparsed("empty")
-    for reader in (_symbolic, _matrix, _base, _ratio, _listed, _relation, _sets, _bracketed, _signed):
+    for reader in (
+        _symbolic,
+        _matrix,
+        _base,
+        _ratio,
+        _listed,
+        _relation,
+        _sets,
+        _bracketed,
+        _signed,
+    ):
         found = reader(text, depth)
         if found is not None:
             return found
@@ -201,7 +228,10 @@ def _listed(text: str, depth: int) -> Form | None:
 def _outside_words(text: str) -> bool:
     """Whether joining words separate answers (not words of a sentence)."""
     rest = _JOINERS.sub(" ", text)
-    return len(re.findall(r"(?<!\\)\b[A-Za-z]{3,}", re.sub(r"\\text\{[^{}]*\}|\\[A-Za-z]+", "", rest))) < 3
+    return (
+        len(re.findall(r"(?<!\\)\b[A-Za-z]{3,}", re.sub(r"\\text\{[^{}]*\}|\\[A-Za-z]+", "", rest)))
+        < 3
+    )
 
 
 def _regroup(parts: list[str]) -> list[str]:
@@ -209,7 +239,9 @@ def _regroup(parts: list[str]) -> list[str]:
     out = [parts[0]]
     for part in parts[1:]:
         joined = f"{out[-1]},{part}"
-        grouped = re.fullmatch(r"\d{3}(?:\.\d+)?", part) and re.search(r"(?<![\d.])[1-9]\d{0,2}\Z|\d,\d{3}\Z", out[-1])
+        grouped = re.fullmatch(r"\d{3}(?:\.\d+)?", part) and re.search(
+            r"(?<![\d.])[1-9]\d{0,2}\Z|\d,\d{3}\Z", out[-1]
+        )
         if grouped and number(joined.strip()) is not None and any(" " in p[:1] for p in parts[1:]):
             out[-1] = joined
         else:
@@ -270,7 +302,9 @@ def _bracketed(text: str, depth: int) -> Form | None:
         return None
     opening, inside, end = wrapped
     opening, end = opening.replace("\\", ""), end.replace("\\", "")
-    builder = re.search(r"^\s*[A-Za-z]\s*(?:\\in\s*\\mathbb\{R\}\s*)?(?:\||:|\\text\{ ?such that ?\})", inside)
+    builder = re.search(
+        r"^\s*[A-Za-z]\s*(?:\\in\s*\\mathbb\{R\}\s*)?(?:\||:|\\text\{ ?such that ?\})", inside
+    )
     if opening == "{" and builder:
         return form(inside[builder.end() :], depth + 1)
     parts = [part for part in split_outside(inside, frozenset((",", ";"))) if part.strip()]

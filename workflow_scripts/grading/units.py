@@ -62,8 +62,19 @@ _PHRASES = {
     "rpm": "revolution per minute", "km/h": "kilometer per hour", "m/s": "meter per second",
 }  # fmt: skip
 _IGNORED = {"of", "the", "a", "an", "total", "exactly", "and", "different", "possible"}
-_MONEY = {r"\$": "dollar", "$": "dollar", "€": "euro", "£": "pound-sterling", "₹": "rupee", "USD": "dollar", r"US\$": "dollar", "EUR": "euro"}
-_PREFIX = re.compile(r"^(?P<sign>-\s*)?(?P<money>\\\$|\$|€|£|₹|(?:USD|US\\\$|EUR)(?=\s*[\d.]))\s*(?=[-\d.\\(])")
+_MONEY = {
+    r"\$": "dollar",
+    "$": "dollar",
+    "€": "euro",
+    "£": "pound-sterling",
+    "₹": "rupee",
+    "USD": "dollar",
+    r"US\$": "dollar",
+    "EUR": "euro",
+}
+_PREFIX = re.compile(
+    r"^(?P<sign>-\s*)?(?P<money>\\\$|\$|€|£|₹|(?:USD|US\\\$|EUR)(?=\s*[\d.]))\s*(?=[-\d.\\(])"
+)
 _ORDINAL = re.compile(r"(?<=\d)\s*(?:\^\s*\{\s*)?(?:\\text\{\s*)?(?:st|nd|rd|th)\s*\}*\s*\}*\Z")
 _WORD = r"[A-Za-z][A-Za-z.]*"
 _TAIL = re.compile(

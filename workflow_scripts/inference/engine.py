@@ -95,6 +95,7 @@ class Counts:
 
     decoded    ids written, end tokens included
     prefilled  prompt ids computed; `cached` ones were found in the engine's cache
+    lost       ids that were seen but not saved before a kill; known at the next start
     seconds    from the first request to the last output
     """
 
@@ -102,6 +103,7 @@ class Counts:
     prefilled: int = 0
     cached: int = 0
     requests: int = 0
+    lost: int = 0
     seconds: float = 0.0
 
     def as_facts(self) -> dict[str, float]:

@@ -17,7 +17,7 @@ from workflow_scripts.inference.plan import ANSWER, Need, Plan, Row
 from workflow_scripts.inference.store import Store
 
 # Seconds between checkpoints: a fiftieth of the run so far, within these bounds.
-CHECKPOINT_SHARE, CHECKPOINT_MIN_S, CHECKPOINT_MAX_S = 0.02, 0.1, 2.0
+CHECKPOINT_SHARE, CHECKPOINT_MIN_S, CHECKPOINT_MAX_S = 0.02, 0.02, 2.0
 BLOCK = 1024  # ids that one random stream covers when sampling, so that a resume draws the same
 
 

@@ -30,7 +30,7 @@ THINKING, TOTAL, SECONDS = (
 
 def curves_plot(points: pl.DataFrame, base: str | None) -> ggplot:
     """One line per family at its largest n; columns are three ways to count the cost."""
-    model = trained_models(points, base)[-1]
+    model = trained_models(points, base)[0]
     own = titled(points.filter(pl.col("model") == model))
     largest = own.group_by("family").agg(largest=pl.col("n").max())
     own = own.join(largest, on="family", maintain_order="left").filter(

@@ -28,7 +28,7 @@ def effects_plot(points: pl.DataFrame, pairs: pl.DataFrame, base: str | None) ->
     """A row per difference, a panel per benchmark; intervals are paired bootstrap."""
     names = dict(titled(points).select("method", "title").unique(maintain_order=True).iter_rows())
     titles = dict(points.select("model", "model_title").unique(maintain_order=True).iter_rows())
-    focus = trained_models(points, base)[-1]
+    focus = trained_models(points, base)[0]
     chosen = key_pairs(pairs, focus)
     rows = [
         {**row, "label": _label(row, names, titles)}
@@ -47,9 +47,7 @@ def effects_plot(points: pl.DataFrame, pairs: pl.DataFrame, base: str | None) ->
             .otherwise(pl.lit(OPEN)),
         )
     )
-    note = (
-        f"Base of the comparison first; {titles[focus]} unless named. Bars: paired bootstrap 95 %. "
-    )
+    note = f"From → to; {titles[focus]} unless models are named. Bars: paired bootstrap 95 %. "
     return (
         ggplot(shown.to_pandas(), aes("label", "difference"))
         + geom_hline(yintercept=0, color=GREY, linetype="dotted")
@@ -57,8 +55,8 @@ def effects_plot(points: pl.DataFrame, pairs: pl.DataFrame, base: str | None) ->
         + geom_point(aes(shape="state", fill="state"), size=2.3, color=COLOURS[0])
         + facet_wrap("dataset_title", nrow=1)
         + coord_flip()
-        + scale_shape_manual(values={RESOLVED: "o", OPEN: "o"})
-        + scale_fill_manual(values={RESOLVED: COLOURS[0], OPEN: "#ffffff"})
+        + scale_shape_manual(values={RESOLVED: "o", OPEN: "o"}, limits=[RESOLVED, OPEN])
+        + scale_fill_manual(values={RESOLVED: COLOURS[0], OPEN: "#ffffff"}, limits=[RESOLVED, OPEN])
         + labs(
             x="",
             y="Difference in accuracy (percentage points)",

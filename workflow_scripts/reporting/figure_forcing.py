@@ -29,7 +29,7 @@ ACCURACY, CHANGED = "Accuracy (%)", "Questions that changed"
 
 def forcing_plot(points: pl.DataFrame, pairs: pl.DataFrame, base: str | None) -> ggplot:
     """Upper row: accuracy at the largest budget by n. Lower: gained and lost per step."""
-    model = trained_models(points, base)[-1]
+    model = trained_models(points, base)[0]
     own = titled(points.filter(pl.col("model") == model))
     force = own.filter(pl.col("kind") == "force")
     if force.is_empty():

@@ -78,20 +78,20 @@ def interval(low: float | None, high: float | None, digits: int = 1) -> str:
 
 
 def resolution(questions: int) -> str:
-    """What n questions can resolve, for captions: 'n = 30, resolves 3 questions (9.5 points)'."""
+    """What n questions can resolve: 'n = 30: nothing below 2.9 questions (9.5 points)'."""
     least = resolvable_questions(questions)
     points = 100 * least / questions if questions else 0
-    return f"n = {questions}; below {least:.1f} questions ({points:.1f} points) nothing shows"
+    return f"n = {questions}: nothing below {least:.1f} questions ({points:.1f} points)"
 
 
 def resolution_caption(points: pl.DataFrame) -> str:
     """What each benchmark's questions can resolve, and what the paired test needs."""
     sizes = points.group_by("dataset_title", maintain_order=True).agg(pl.col("questions").max())
-    parts = [f"{title}: {resolution(n)}" for title, n in sizes.iter_rows()]
+    parts = [f"{title} ({resolution(n)})" for title, n in sizes.iter_rows()]
     flips = one_way_flips_needed()
     return (
-        "; ".join(parts)
-        + f". The exact paired test needs at least {flips} questions that all change the same way."
+        f"What the questions can resolve: {', '.join(parts)}; the exact paired test needs at least "
+        f"{flips} questions that all change the same way."
     )
 
 

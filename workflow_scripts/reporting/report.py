@@ -255,9 +255,9 @@ def _costs(results: Results) -> str:
 def _challenges(results: Results, extras: Extras) -> str:
     warned = [f for f in results.findings if f["severity"] != "note"]
     text = [
-        "**Noise.** Most differences between cells are within noise. "
-        + "; ".join(
-            f"{title}: {resolution(n)}"
+        "**Noise.** What the questions can resolve: "
+        + ", ".join(
+            f"{title} ({resolution(n)})"
             for title, n in results.points.group_by("dataset_title", maintain_order=True)
             .agg(pl.col("questions").max())
             .iter_rows()

@@ -43,10 +43,10 @@ class Results:
 
     @property
     def focus(self) -> str:
-        """The model that the report speaks about first: the last trained one, else the last."""
+        """The model that the report speaks about first: the first trained one, else the last."""
         trained = [m["name"] for m in self.settings["models"] if m.get("trained")]
         present = [name for name in trained if name in self.model_titles]
-        return present[-1] if present else list(self.model_titles)[-1]
+        return present[0] if present else list(self.model_titles)[-1]
 
     def name(self, model: str, dataset: str, method: str) -> str:
         """'Model, benchmark, method' in words."""
@@ -82,8 +82,9 @@ def results(
 ) -> Results:
     """Read the tables and add hash findings and titles."""
     recorded = {**quality.get("sha256", {}), **checks.get("sha256", {})}
-    findings = hash_findings([points, metrics, pairs], recorded) + quality["findings"]
     table = titled(read_table(points, POINTS))
+    measured, compared = read_table(metrics, METRICS), read_table(pairs, PAIRS)
+    findings = hash_findings([points, metrics, pairs], recorded) + quality["findings"]
     names = dict(table.select("method", "title").unique(maintain_order=True).iter_rows())
     families = table.select("family", "kind", "phrase").unique("family", maintain_order=True)
     for family, kind, phrase in families.iter_rows():
@@ -91,8 +92,8 @@ def results(
         names.setdefault(family, family_title(family, kind, phrase) + _pooled(kind))
     return Results(
         table,
-        read_table(metrics, METRICS),
-        read_table(pairs, PAIRS),
+        measured,
+        compared,
         findings,
         quality,
         checks,

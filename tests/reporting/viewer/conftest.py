@@ -53,5 +53,3 @@ def viewer(chrome: Browser, page: Path) -> Iterator[Browser]:
     chrome.open(page)
     yield chrome
     assert chrome.console() == []
-
-

@@ -66,5 +66,3 @@ def thinking(rows: pl.DataFrame, method: str, budget: str, number: int) -> str:
         pl.col("budget").eq(budget), pl.col("question_id").eq(f"math/{number}"),
     )  # fmt: skip
     return chosen["thinking_text"].item()
-
-

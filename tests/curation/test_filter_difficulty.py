@@ -1,0 +1,73 @@
+"""Solved by either small model is too easy; a label that is missing is neither."""
+
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from tests.curation.stage import load, raw_row, run_filters
+from workflow_scripts.common.errors import ConfigError, InputError
+from workflow_scripts.common.tables.pool import DECISIONS
+from workflow_scripts.curation.difficulty import difficulty_decisions
+
+LABELS = [True, False, None]
+BOTH = ["qwen7b_correct", "qwen32b_correct"]
+
+
+def rows(pairs: list[tuple[bool | None, bool | None]]) -> pl.DataFrame:
+    schema = {"row_id": pl.String, **dict.fromkeys(BOTH, pl.Boolean)}
+    return pl.DataFrame([(str(i), *pair) for i, pair in enumerate(pairs)], schema, orient="row")
+
+
+@pytest.mark.parametrize(
+    ("null_label", "expected"),
+    [
+        ("drop", ["7b", "7b", "7b", "32b", "kept", "null", "32b", "null", "null"]),
+        ("keep", ["7b", "7b", "7b", "32b", "kept", "kept", "32b", "kept", "kept"]),
+    ],
+)
+def test_every_pair_of_labels(null_label: str, expected: list[str]) -> None:
+    table = difficulty_decisions(
+        rows([(a, b) for a in LABELS for b in LABELS]),
+        {"drop_if_correct": BOTH, "null_label": null_label},
+    )
+    short = {"solved-by-qwen7b": "7b", "solved-by-qwen32b": "32b", "unlabelled": "null"}
+    assert [short.get(reason, reason) for reason in table["reason"]] == expected
+    assert table["keep"].to_list() == [reason == "kept" for reason in expected]
+    assert json.loads(table["evidence"][1]) == {"qwen7b_correct": True, "qwen32b_correct": False}
+
+
+def test_only_listed_labels_count() -> None:
+    table = difficulty_decisions(
+        rows([(True, False), (None, True), (False, None)]),
+        {"drop_if_correct": ["qwen32b_correct"], "null_label": "drop"},
+    )
+    assert table["reason"].to_list() == ["kept", "solved-by-qwen32b", "unlabelled"]
+    none = difficulty_decisions(rows([(True, None)]), {"drop_if_correct": [], "null_label": "drop"})
+    assert none["reason"].to_list() == ["kept"]
+
+
+def test_all_labels_null_is_an_error() -> None:
+    with pytest.raises(InputError, match="qwen32b_correct.*null_label: keep"):
+        difficulty_decisions(
+            rows([(False, None)] * 3), {"drop_if_correct": BOTH, "null_label": "drop"}
+        )
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"drop_if_correct": ["gpt"], "null_label": "drop"},
+        {"drop_if_correct": BOTH, "null_label": 1},
+    ],
+)
+def test_wrong_settings(settings: dict) -> None:
+    with pytest.raises(ConfigError, match=r"curation\.difficulty"):
+        difficulty_decisions(rows([(False, False)]), settings)
+
+
+def test_entry_script(tmp_path: Path, exam: Path) -> None:
+    load(tmp_path, [raw_row(0), raw_row(1, isqwen7bcorrect=True), raw_row(2, solution=None)])
+    table = DECISIONS.read(run_filters(tmp_path, [exam]).difficulty)
+    assert sorted(table["reason"]) == ["kept", "solved-by-qwen7b"]

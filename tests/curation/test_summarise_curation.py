@@ -1,0 +1,114 @@
+"""The funnel adds up, every dropped row has one reason, and the page shows what it must."""
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from tests.curation.stage import load, load_exam, raw_row, run_filters, run_select, run_summary
+from workflow_scripts.common.tables.pool import DECISIONS, SELECTED
+from workflow_scripts.curation.balance import balance, length_shift
+
+
+@pytest.fixture(scope="module")
+def summary(tmp_path_factory: pytest.TempPathFactory, tokenizer: Path):
+    folder = tmp_path_factory.mktemp("summary")
+    question = "How far does a snail crawl along a wet garden wall during one rainy night in May?"
+    rows = [raw_row(i) for i in range(20)]
+    rows += [raw_row(20, solution=None), raw_row(21, isgeminicorrect=False)]
+    rows += [raw_row(22, question=f"Well: {question}"), raw_row(23, isqwen32bcorrect=True)]
+    rows += [raw_row(24, isqwen7bcorrect=None), {**raw_row(3), "attempt": "Other"}]
+    rows += [raw_row(25, question="[asy] a [/asy]", source_type="my/own")]
+    load(folder, rows)
+    paths = run_filters(folder, [load_exam(folder, [{"problem": question, "answer": "3"}])])
+    sets = [run_select(paths, name, 8, tokenizer) for name in ("s1k", "random")]
+    return paths, run_summary(paths, sets), sets
+
+
+def test_funnel_adds_up(summary) -> None:
+    funnel = pl.read_csv(summary[1].funnel)
+    assert funnel.columns == ["stage", "reason", "removed", "remaining", "paper"]
+    left = 27
+    for stage, reason, removed, remaining, _ in funnel.rows():
+        if stage != "selection" and reason != "total":
+            left -= removed
+            assert remaining == left
+    reasons = dict(funnel.filter(pl.col("reason") != "total").select("reason", "removed").rows())
+    assert reasons == {
+        "no-solution": 1,
+        "asymptote": 1,
+        "teacher-wrong": 1,
+        "benchmark-ngram": 1,
+        "duplicate-exact": 1,
+        "solved-by-qwen32b": 1,
+        "unlabelled": 1,
+        "s1k": 12,
+        "random": 12,
+    }
+    totals = dict(funnel.filter(pl.col("reason") == "total").select("stage", "paper").rows())
+    assert totals["pool"] == 59_029 and totals["difficulty"] == 24_496
+
+
+def test_every_pool_row_has_exactly_one_reason(summary) -> None:
+    paths, out, _ = summary
+    dropped = pl.read_parquet(out.dropped)
+    kept = DECISIONS.read(paths.difficulty).filter("keep")["row_id"]
+    pool = pl.read_parquet(paths.pool)["row_id"]
+    assert not dropped["row_id"].is_duplicated().any()
+    assert sorted([*dropped["row_id"], *kept]) == sorted(pool)
+
+
+def test_tables_count_rows(summary) -> None:
+    domains, sources = pl.read_csv(summary[1].domains), pl.read_csv(summary[1].sources)
+    assert domains.columns[:5] == ["domain", "pool", "eligible", "selected", "paper"]
+    assert sources.columns[:5] == ["source_name", "pool", "eligible", "selected", "paper"]
+    for table in (domains, sources):
+        assert table["pool"].sum() == 27 and table["eligible"].sum() == 20
+        assert table["selected"].sum() == table["selected_random"].sum() == 8
+    assert dict(sources.select("source_name", "paper").rows())["NuminaMATH"] == 278
+    assert dict(sources.select("source_name", "pool").rows())["unknown"] == 1
+
+
+def test_page(summary) -> None:
+    page = summary[1].report.read_text()
+    for text in (
+        "# Curation",
+        "59,029",
+        "The plain rule (one shared 8-gram) would remove 1 rows",
+        "1 rows come from none of the 16 named sources",
+        "snail crawl along a wet garden wall",
+        "`s1k`: 8 domain-draw",
+        "entropy",
+        "solved-by-qwen32b",
+    ):
+        assert text in page
+    assert len(page.split()) < 2500  # five minutes at 500 words a minute
+    frame = SELECTED.read(summary[2][0])
+    assert frame["row_id"][0] in page or frame["question"][0][:40] in page
+
+
+def test_without_sets(summary, tmp_path: Path) -> None:
+    out = run_summary(summary[0], [])
+    assert "no set yet" in out.report.read_text()
+    assert pl.read_csv(out.domains)["selected"].null_count() == 3
+
+
+def test_balance_by_hand() -> None:
+    even, skewed = balance([5, 5, 5, 5]), balance([6, 2])
+    assert even is not None and skewed is not None
+    assert (even.entropy, even.even, even.largest) == (2.0, 2.0, 0.25)
+    assert round(skewed.entropy, 4) == 0.8113 and skewed.smallest == 0.25
+    assert balance([0]) is None
+
+
+def test_length_shift_by_hand() -> None:
+    before = pl.DataFrame({"domain": ["A", "A", "B"], "trace_characters": [10, 30, 7]})
+    after = pl.DataFrame({"domain": ["A"], "trace_characters": [30]})
+    assert length_shift(before, after).row(0, named=True) == {
+        "domain": "A",
+        "eligible": 20.0,
+        "rows": 2,
+        "selected": 30.0,
+        "selected_rows": 1,
+        "ratio": 1.5,
+    }

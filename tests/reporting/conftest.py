@@ -1,0 +1,62 @@
+"""One made-up study, analysed once for all tests of reporting."""
+
+import json
+from argparse import Namespace
+from pathlib import Path
+
+import pytest
+
+from tests.analysis.synthetic import Plan, write_study
+from workflow_scripts.analysis import count_points, measure
+
+PLAN = Plan(questions=50, training_gain=0.3, models=("base", "s1k", "random"))
+EXTRA = {
+    "study": "made-up",
+    "results": "results",
+    "training": {"recipe": {"epochs": 3, "batch_size": 16, "learning_rate": 1e-3}},
+    "samples_per_rule": 1,
+}
+
+
+def analysed(root: Path, plan: Plan) -> Namespace:
+    """Arguments of write_report for a study written and analysed under `root`."""
+    paths = write_study(root, plan)
+    settings = plan.settings()
+    settings["analysis"]["bootstrap"] = 500
+    args = Namespace(
+        **paths,
+        points=root / "analysis/points.csv",
+        outcomes=root / "analysis/outcomes.parquet",
+        quality=root / "analysis/quality.json",
+        metrics=root / "analysis/metrics.csv",
+        pairs=root / "analysis/pairs.csv",
+        checks=root / "analysis/checks.json",
+        settings=settings | EXTRA,
+    )
+    args.points.parent.mkdir(parents=True, exist_ok=True)
+    analyse(args)
+    args.curation_md = [root / "curation/curation.md"]
+    args.contamination = [root / "curation/contamination.json"]
+    args.funnel = [root / "curation/funnel.csv"]
+    args.plots, args.attempts = [], []
+    args.report = args.html = root / "report/report.html"
+    args.markdown = root / "report/report.md"
+    args.summary = root / "report/summary.txt"
+    return args
+
+
+def analyse(args: Namespace) -> None:
+    """Run both analysis rules."""
+    count_points.work(args)
+    measure.work(args)
+
+
+def findings(args: Namespace) -> list[dict]:
+    """Data-quality findings of a study."""
+    return json.loads(args.quality.read_text())["findings"]
+
+
+@pytest.fixture(scope="session")
+def study(tmp_path_factory) -> Namespace:
+    """A study with a strong effect; tests must not change its files."""
+    return analysed(tmp_path_factory.mktemp("study"), PLAN)

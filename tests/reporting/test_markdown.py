@@ -1,0 +1,30 @@
+from markdown_it import MarkdownIt
+
+from workflow_scripts.reporting.markdown import fence, sample_link, shortened, table
+
+
+def test_table_escapes_pipes_and_line_breaks():
+    text = table(("a", "b"), [("x|y", "1\n2")])
+    assert text.splitlines()[2] == "| x\\|y | 1 2 |"
+
+
+def test_a_fence_cannot_be_closed_by_its_content():
+    html = MarkdownIt().render(fence("```\n<b>out</b>\n````"))
+    assert html.count("<pre>") == 1
+    assert "<b>" not in html
+
+
+def test_sample_links_quote_every_part():
+    link = sample_link("k", "my model", "a/b", "force-wait-2", "500", "q&1")
+    assert link == (
+        "[k](samples.html#model=my%20model&dataset=a%2Fb&method=force-wait-2&budget=500&id=q%261)"
+    )
+
+
+def test_long_texts_say_how_much_is_left_out():
+    text = "a" * 100 + "b" * 1000 + "c" * 50
+    short = shortened(text, 100, 50)
+    assert short.startswith("a" * 100)
+    assert short.endswith("c" * 50)
+    assert "1,000 characters left out" in short
+    assert shortened("short", 100, 50) == "short"

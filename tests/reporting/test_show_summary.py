@@ -1,0 +1,24 @@
+from workflow_scripts.reporting import show_summary
+
+
+def test_summary_shows_cells_answer_cost_and_report(study, capfd):
+    show_summary.work(study)
+    text = study.summary.read_text()
+    assert text in capfd.readouterr().err
+    lines = text.splitlines()
+    assert lines[1].split()[:2] == ["model", "benchmark"]
+    assert sum(line.startswith("Model s1k ") for line in lines) == 3
+    assert "get better when it thinks longer?" in text
+    assert "405 of 405 cells, 0 data-quality errors" in text
+    assert "device hours" in text
+    assert lines[-1] == f"report: {study.report}"
+
+
+def test_columns_line_up(study):
+    show_summary.work(study)
+    table = study.summary.read_text().splitlines()[1:12]
+    rule = table[1]
+    ends = [i for i in range(len(rule)) if rule[i] == "-" and rule[i + 1 : i + 2] != "-"]
+    for line in table[2:]:
+        assert len(line) == len(rule)
+        assert all(line[end + 1 : end + 3].strip() == "" for end in ends)

@@ -1,0 +1,233 @@
+import re
+import shutil
+from argparse import Namespace
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from tests.analysis.synthetic import Plan
+from tests.reporting.conftest import analyse, analysed
+from workflow_scripts.analysis.tables import METRICS, PAIRS, POINTS, read_table
+from workflow_scripts.common.errors import InputError
+from workflow_scripts.reporting import write_report
+
+HEADINGS = [
+    "Summary",
+    "Data quality",
+    "Key findings and unexpected results",
+    "Implementation approach and verification evidence",
+    "Plots",
+    "Tables",
+    "Where test-time scaling does not happen",
+    "Example generations",
+    "Computational trade-offs",
+    "Comparison with published figures (quoted)",
+    "Implementation challenges",
+    "Deviations from the paper and from the brief",
+    "Questions",
+    "Definitions",
+    "All cells",
+]
+
+
+@pytest.fixture(scope="module")
+def text(study) -> str:
+    write_report.work(study)
+    return study.markdown.read_text()
+
+
+def section(text: str, title: str) -> str:
+    return text.split(f"\n## {title}\n", 1)[1].split("\n## ", 1)[0]
+
+
+def copied(study: Namespace, folder: Path) -> Namespace:
+    """The study's analysis in another folder, to be changed there."""
+    shutil.copytree(study.points.parent, folder / "analysis")
+    moved = Namespace(**vars(study))
+    for name in ("points", "outcomes", "quality", "metrics", "pairs", "checks"):
+        setattr(moved, name, folder / "analysis" / getattr(study, name).name)
+    moved.markdown, moved.html = folder / "report.md", folder / "report.html"
+    return moved
+
+
+def test_headings_are_those_of_the_brief_in_order(text):
+    assert re.findall(r"^## (.*)$", text, re.MULTILINE) == HEADINGS
+
+
+def test_strong_effect_is_claimed_and_headed(text, study):
+    metrics = read_table(study.metrics, METRICS)
+    truncation = metrics.filter((pl.col("model") == "s1k") & (pl.col("method") == "truncation"))
+    assert set(truncation["verdict"]) == {"rises"}
+    assert "**Algebra**, Truncation: accuracy rises with thinking" in text
+    assert "get better when it thinks longer? Algebra: yes for" in section(text, "Summary")
+
+
+def test_claims_in_the_text_are_exactly_those_of_the_tables(text, study):
+    """A sentence says 'rises' once for every headline row of the focus model that rises."""
+    metrics = read_table(study.metrics, METRICS).filter(pl.col("model") == "s1k")
+    pooled = metrics.filter(pl.col("level") == "family")["family"].unique().to_list()
+    head = metrics.filter((pl.col("level") == "family") | ~pl.col("family").is_in(pooled))
+    said = section(text, HEADINGS[2]).count("accuracy rises with thinking")
+    assert said == head.filter(pl.col("verdict") == "rises").height
+
+
+def test_no_claim_exceeds_its_interval(study):
+    metrics = read_table(study.metrics, METRICS)
+    rises = metrics.filter(pl.col("verdict") == "rises")
+    assert rises.height
+    assert (rises["scaling_per_1k_low"] > 0).all()
+    assert (rises["p_adjusted"] <= 0.025).all()
+    pairs = read_table(study.pairs, PAIRS)
+    assert (pairs.filter(pl.col("verdict") == "better")["difference_low"] > 0).all()
+    assert (pairs.filter(pl.col("verdict") == "worse")["difference_high"] < 0).all()
+
+
+def test_every_cell_is_in_the_tables_with_its_count(text, study):
+    cells = section(text, "All cells")
+    for row in read_table(study.points, POINTS).iter_rows(named=True):
+        assert f"| {row['correct']}/{row['questions']} |" in cells
+    assert cells.count("](samples.html#") == read_table(study.points, POINTS).height
+
+
+def test_no_number_is_left_blank(text):
+    for line in text.splitlines():
+        if line.startswith("|"):
+            assert "nan" not in line.lower()
+            assert "None" not in line
+    assert "inf" not in re.findall(r"\| (-?inf) \|", text)
+
+
+def test_undefined_metrics_are_dashes_with_a_footnote(text):
+    table = section(text, "Tables")
+    row = next(line for line in table.splitlines() if line.startswith("| Algebra | Natural end"))
+    assert "– (" in row
+    assert "one run has no slope" in table
+    assert "no cap: nothing to exceed" in table
+    assert "50 % by decree" in table
+
+
+def test_examples_follow_their_rules(text, study):
+    shown = section(text, "Example generations")
+    outcomes = pl.read_parquet(study.outcomes)
+    rule = "wrong when cut at 8, right at infinite"
+    link = shown.split(f"#### Rule: {rule}")[1].split("](samples.html#")[1].split(")")[0]
+    place = dict(part.split("=") for part in link.split("&"))
+    verdicts = outcomes.filter(
+        (pl.col("model") == place["model"])
+        & (pl.col("dataset") == place["dataset"])
+        & (pl.col("method") == "truncation")
+        & (pl.col("question_id") == place["id"])
+    )
+    by_budget = dict(verdicts.select("budget", "verdict").iter_rows())
+    assert by_budget["infinite"] and not by_budget["8"]
+    assert shown.count("#### Rule:") >= 6
+    assert "gold `" in shown
+
+
+def test_published_figures_are_only_beside_the_same_benchmarks(text):
+    assert "s1-32B without" not in section(text, HEADINGS[9])
+    assert "so nothing is compared" in section(text, HEADINGS[9])
+
+
+def test_published_figures_are_marked_as_quoted(tmp_path):
+    plan = Plan(questions=12, datasets=("math500", "aime24"), models=("base",))
+    args = analysed(tmp_path, plan)
+    write_report.work(args)
+    table = section(args.markdown.read_text(), HEADINGS[9])
+    rows = [line for line in table.splitlines() if "arXiv" in line or "release notes" in line]
+    assert rows
+    assert all(line.startswith("| *quoted:*") for line in rows)
+    assert "**here:** Model base" in table
+
+
+def test_attempts_are_shown_as_they_were_logged(study, tmp_path):
+    args = copied(study, tmp_path)
+    log = tmp_path / "attempts.csv"
+    log.write_text("what,outcome\nfp16 training,diverged at step 12\n")
+    args.attempts = [log]
+    write_report.work(args)
+    assert "| fp16 training | diverged at step 12 |" in args.markdown.read_text()
+
+
+def test_a_table_edited_by_hand_is_named_in_the_data_quality_box(study, tmp_path, caplog):
+    args = copied(study, tmp_path)
+    args.points.write_text(args.points.read_text().replace("algebra/natural", "Algebra/natural"))
+    write_report.work(args)
+    box = section(args.markdown.read_text(), "Data quality")
+    assert "edited-by-hand" in box
+    assert "`points.csv`" in box
+    assert "edited-by-hand points.csv" in caplog.text
+    assert "`metrics.csv`" not in box
+
+
+def test_data_quality_findings_are_in_the_box(tmp_path):
+    plan = Plan(questions=12, datasets=("algebra",), models=("base", "s1k"))
+    args = analysed(tmp_path, plan)
+    gone = next(p for p in args.generations if str(p).endswith("s1k/algebra/truncation/64.parquet"))
+    args.generations.remove(gone)
+    analyse(args)
+    write_report.work(args)
+    text = args.markdown.read_text()
+    box = section(text, "Data quality")
+    assert "| error | missing-cell | `s1k/algebra/truncation/64` |" in box
+    # Budget Error needs the run at 64: a dash with its reason, not a number over what is left
+    assert "no run at 64 thinking tokens" in section(text, "Tables")
+
+
+def test_a_study_without_training_has_a_report(tmp_path):
+    plan = Plan(questions=12, datasets=("algebra",), models=("only",))
+    args = analysed(tmp_path, plan)
+    args.training, args.curation_md, args.contamination = [], [], []
+    write_report.work(args)
+    text = args.markdown.read_text()
+    assert "No model was trained" in text
+    assert "Effect of training" not in text
+
+
+def test_manifests_without_numbers_give_dashes(study, tmp_path):
+    args = copied(study, tmp_path)
+    bare = tmp_path / "generations/base/manifest.json"
+    bare.parent.mkdir(parents=True)
+    bare.write_text('{"model": "base"}')
+    args.engines = [bare, *study.engines[1:]]
+    write_report.work(args)
+    costs = section(args.markdown.read_text(), "Computational trade-offs")
+    row = next(line for line in costs.splitlines() if line.startswith("| Model base"))
+    assert row.count("–") >= 5
+
+
+def test_report_is_the_same_twice(study, tmp_path):
+    first, second = copied(study, tmp_path / "a"), copied(study, tmp_path / "b")
+    for args in (first, second):
+        write_report.work(args)
+    assert first.markdown.read_bytes() == second.markdown.read_bytes()
+    assert first.html.read_bytes() == second.html.read_bytes()
+
+
+def test_a_missing_table_is_named(study, tmp_path):
+    args = copied(study, tmp_path)
+    args.metrics.unlink()
+    with pytest.raises(InputError, match="metrics.csv does not exist"):
+        write_report.work(args)
+
+
+def test_a_table_without_a_column_is_named(study, tmp_path):
+    args = copied(study, tmp_path)
+    pl.read_csv(args.pairs).drop("gained").write_csv(args.pairs)
+    with pytest.raises(InputError, match="no column gained"):
+        write_report.work(args)
+
+
+def test_a_table_with_text_for_a_number_is_named(study, tmp_path):
+    args = copied(study, tmp_path)
+    frame = pl.read_csv(args.points).with_columns(correct=pl.lit("many"))
+    frame.write_csv(args.points)
+    with pytest.raises(InputError, match=r"points.csv cannot be read"):
+        write_report.work(args)
+
+
+def test_the_page_holds_the_whole_report(text, study):
+    page = study.html.read_text()
+    for heading in HEADINGS:
+        assert f">{heading}</h2>" in page
