@@ -15,6 +15,7 @@ sys.path.insert(0, str(workflow.basedir))
 
 from workflow_scripts.common.code_id import code_id
 from workflow_scripts.common.errors import UserError
+from workflow_scripts.rule_settings import RuleSettings
 from workflow_scripts.study import Study
 from workflow_scripts.study_folder import claim_results, refuse_other_study
 
@@ -25,6 +26,7 @@ configfile: "config.yaml"
 try:
     STUDY = Study(config, Path(workflow.basedir) / "schemas/config.schema.yaml")
     refuse_other_study(STUDY)
+    SETTINGS = RuleSettings(STUDY)
 except UserError as error:
     raise WorkflowError(str(error)) from None
 

@@ -1,8 +1,10 @@
 """The study's vLLM engine with what only benchmarks need: an empty cache, and vLLM's own loop."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from workflow_scripts.inference.chain import Ids
+from workflow_scripts.inference.prompts import Vocabulary
 from workflow_scripts.inference.vllm_engine import VllmEngine
 
 
@@ -37,3 +39,37 @@ class BenchEngine(VllmEngine):
                 if result.finished:
                     written += len(result.outputs[0].token_ids)
         return written
+
+    def budgeted(self, prompts: Sequence[Ids], budget: int, stop: Ids) -> list[Ids]:
+        """Thinking under vLLM's own `thinking_token_budget`, up to the first end token."""
+        for i, prompt in enumerate(prompts):
+            params = self._params(
+                temperature=0.0,
+                max_tokens=budget + 8,
+                stop_token_ids=list(stop),
+                ignore_eos=True,
+                detokenize=False,
+                thinking_token_budget=budget,
+                output_kind=self._delta,
+            )
+            name = f"budget {budget} {i}"
+            self._engine.add_request(name, {"prompt_token_ids": list(prompt)}, params)
+        ids: list[list[int]] = [[] for _ in prompts]
+        while self._engine.has_unfinished_requests():
+            for result in self._engine.step():
+                ids[int(result.request_id.split(" ")[2])].extend(result.outputs[0].token_ids)
+        return [tuple(row[:-1]) if row and row[-1] in stop else tuple(row) for row in ids]
+
+
+def with_budgets(inference: dict[str, Any], vocabulary: Vocabulary) -> dict[str, Any]:
+    """The inference section with vLLM told where thinking starts and ends."""
+    from vllm.config import ReasoningConfig
+
+    limits = vocabulary.delimiters
+    config = ReasoningConfig(
+        reasoning_start_str=limits.think_start,
+        reasoning_end_str=limits.answer_start + limits.forced_answer,
+    )
+    engine = inference["engine"]
+    options = {**engine["options"], "reasoning_config": config}
+    return {**inference, "engine": {**engine, "options": options}}

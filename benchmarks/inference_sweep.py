@@ -7,8 +7,8 @@
 The model has Qwen2.5-3B's shape and random weights; trace lengths come from a seeded list
 (lognormal, sigma 0.8) and are forced, so that no trained weights are needed and both schedules
 write the same number of ids per trace. The fresh schedule is s1's: one generation per row, n + 1
-rounds for n continuations, a barrier after each; prefix caching stays on for both, and the cache is emptied in
-between. Ratios come from one process. Small shapes (--small) check the script on a CPU.
+rounds for n continuations, a barrier after each; prefix caching stays on for both, and the cache is
+emptied in between. Ratios come from one process. Small shapes (--small) check the script on a CPU.
 """
 
 import argparse
@@ -18,18 +18,15 @@ import random
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
+from benchmarks.inference_rows import common_prefix, fresh_row, shared
 from workflow_scripts.common.artifacts import write_json
 from workflow_scripts.common.tables.benchmark import Question
-from workflow_scripts.inference.chain import Ids
 from workflow_scripts.inference.engine import Engine, Output, Request, Sampling
 from workflow_scripts.inference.engines import prepare
-from workflow_scripts.inference.plan import Plan, Row, Study
+from workflow_scripts.inference.plan import Study
 from workflow_scripts.inference.prompts import load_vocabulary
-from workflow_scripts.inference.schedule import Sweep
-from workflow_scripts.inference.store import Store
 
 END = -1
 SHAPES = {
@@ -138,72 +135,6 @@ def study_config(args: argparse.Namespace) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def shared(study: Study, plans: list[Plan], engine: Engine) -> dict[tuple[str, str], Row]:
-    """Our schedule; rows by (cell, question)."""
-    with TemporaryDirectory() as folder:
-        store = Store.writable(Path(folder) / "s.sqlite", {"model": "m", "engine": "e"})
-        sweep = Sweep(plans, store, lambda: engine, "shared")
-        sweep.run()
-        found = {
-            (row.cell.path, plan.owner): row
-            for plan in plans
-            for _, row in plan.rows(store.get)
-            if isinstance(row, Row)
-        }
-        store.close()
-    return found
-
-
-def together(engine: Engine, requests: list[Request]) -> dict[str, tuple[Ids, bool]]:
-    """One generate call: submit, wait for all. Ids and whether the model ended, by key."""
-    ids: dict[str, list[int]] = {request.key: [] for request in requests}
-    ended = {}
-    engine.submit(requests)
-    while len(ended) < len(requests):
-        for output in engine.poll():
-            ids[output.key].extend(output.ids)
-            if output.finished:
-                ended[output.key] = output.stop_id is not None
-    return {key: (tuple(ids[key]), ended[key]) for key in ids}
-
-
-def fresh_row(
-    study: Study, plans: list[Plan], engine: Engine, n: int, cap: int | None, name: str
-) -> dict[str, tuple[Ids, Ids]]:
-    """s1's way for one row of the table: thinking and answer ids per question, from the prompt."""
-    vocabulary, wait = study.vocabulary, study.vocabulary.encode("Wait")
-    trace: dict[str, Ids] = {plan.owner: () for plan in plans}
-    open_plans, ended = list(plans), set()
-    for k in range(n + 1):
-        requests = []
-        for plan in open_plans:
-            root = plan.root()
-            if k:
-                trace[plan.owner] += wait
-            room = min(cap or root.capacity, root.capacity) - len(trace[plan.owner])
-            requests.append(
-                Request(f"{name} {k} {plan.owner}", root.prompt + trace[plan.owner], room,
-                        Sampling(()), f"{plan.owner} thinking {k}")
-            )  # fmt: skip
-        done = together(engine, requests)
-        going = []
-        for plan in open_plans:
-            ids, stopped = done[f"{name} {k} {plan.owner}"]
-            trace[plan.owner] += ids
-            if stopped:
-                going.append(plan)
-        open_plans = going
-        ended = {plan.owner for plan in going}
-    answers = []
-    for plan in plans:
-        delimiter = vocabulary.delimiter(trace[plan.owner], plan.owner in ended)
-        prompt = plan.root().prompt + trace[plan.owner] + delimiter
-        answers.append(Request(f"{name} answer {plan.owner}", prompt, 64, Sampling(()),
-                               f"{plan.owner} answer"))  # fmt: skip
-    done = together(engine, answers)
-    return {p.owner: (trace[p.owner], done[f"{name} answer {p.owner}"][0]) for p in plans}
-
-
 def compare(args: argparse.Namespace, study: Study, inner: Any, out: dict[str, Any]) -> None:
     """Both schedules on the same problems; tokens, wall, agreement."""
     plans = [study.plan(question) for question in questions_of(args.problems, 1)]
@@ -219,9 +150,8 @@ def compare(args: argparse.Namespace, study: Study, inner: Any, out: dict[str, A
     equal, total, prefix = 0, 0, []
     peer_s = 0.0
     for cell in study.cells:
-        cap = None if cell.budget == "infinite" else int(cell.budget)
         start = time.perf_counter()
-        row = fresh_row(study, plans, peer, cell.method.n, cap, cell.path)
+        row = fresh_row(study, plans, peer, cell)
         peer_s += time.perf_counter() - start
         for owner, (thinking, answer) in row.items():
             mine = rows[cell.path, owner]
@@ -241,11 +171,6 @@ def compare(args: argparse.Namespace, study: Study, inner: Any, out: dict[str, A
         "rows_equal": round(equal / total, 4), "mean_common_prefix": round(sum(prefix) / total, 4),
     }  # fmt: skip
     print(json.dumps(out["sweep"]), flush=True)
-
-
-def common_prefix(a: Ids, b: Ids) -> int:
-    """Ids that two traces share from the start."""
-    return next((i for i, (x, y) in enumerate(zip(a, b, strict=True)) if x != y), len(a))
 
 
 def own_loop(args: argparse.Namespace, study: Study, inner: Any, out: dict[str, Any]) -> None:

@@ -3,8 +3,8 @@
     python -m benchmarks.reporting_viewer --questions 100 --folder /tmp/viewer-bench
 
 Two models, three datasets, 45 cells: 27,000 generations at 100 questions. Thinking is drawn from a
-vocabulary of 5,000 words by Zipf's law, with formulas; lengths are log-uniform up to `--longest`
-words. Times are the page's own clock: `open` runs from navigation to the first sample on screen;
+vocabulary of 5,000 words by Zipf's law, with formulas; lengths are log-uniform from
+`--shortest` to `--longest` words. Times are the page's own clock: `open` runs from navigation to the first sample on screen;
 `filter` from a choice to the next frame.
 """
 
@@ -63,12 +63,12 @@ def zipf_prose(size: int = 5000) -> Callable[[random.Random, int], list[str]]:
     return lambda draw, count: draw.choices(tokens, cum_weights=weights, k=count)
 
 
-def full_plan(questions: int, longest: int) -> Plan:
-    low = math.log(400)
+def full_plan(questions: int, shortest: int, longest: int) -> Plan:
+    low, high = math.log(shortest), math.log(longest)
 
     class LogUniform(Plan):
         def natural_words(self, draw: random.Random) -> int:
-            return int(math.exp(draw.uniform(low, math.log(longest))))
+            return int(math.exp(draw.uniform(low, high)))
 
     return LogUniform(questions=questions, budgets=BUDGETS, ids=False)
 
@@ -111,6 +111,7 @@ def timed_search(session: Browser, word: str) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--questions", type=int, default=100)
+    parser.add_argument("--shortest", type=int, default=400, help="words of natural thinking")
     parser.add_argument("--longest", type=int, default=24_000, help="words; 24,000 are 32K tokens")
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--reuse", action="store_true", help="take the page that is there")
@@ -118,7 +119,9 @@ def main() -> None:
     study.prose = zipf_prose()
     page = args.folder / "samples.html"
     if not args.reuse:
-        page, seconds, peak = build(args.folder, full_plan(args.questions, args.longest))
+        page, seconds, peak = build(
+            args.folder, full_plan(args.questions, args.shortest, args.longest)
+        )
         print(f"build: {seconds:.1f} s, peak memory {peak:.2f} GB")
     print(f"page: {page.stat().st_size / 1e6:.1f} MB")
     with tempfile.TemporaryDirectory() as folder, browser(Path(folder)) as session:

@@ -5,13 +5,14 @@
 Shape: Qwen2.5-3B. Prints tables; no input files, random data, fixed seed.
 """
 
+import sys
 import time
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 
-from workflow_scripts.training.attention import BACKENDS, relative_error
+from workflow_scripts.training.attention import BACKENDS, Backend, relative_error
 from workflow_scripts.training.loss import head_loss
 from workflow_scripts.training.micro_batch import Packed
 
@@ -72,9 +73,43 @@ def ceilings() -> None:
     print(f"  copy {2 * x.nbytes / ms / 1e9:.2f} TB/s")
 
 
+class _Ragged(torch.autograd.Function):
+    """cuDNN's own ragged layout: all samples in one launch."""
+
+    @staticmethod
+    def forward(ctx: Any, q: Any, k: Any, v: Any, cu: Any, longest: int, scale: float) -> Any:
+        found = torch.ops.aten._cudnn_attention_forward(
+            q, k, v, None, cu, cu, longest, longest, True, 0.0, True, False, scale=scale
+        )
+        ctx.save_for_backward(q, k, v, cu, found[0], found[1], found[6], found[7])
+        ctx.longest, ctx.scale = longest, scale
+        return found[0]
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Any) -> Any:
+        q, k, v, cu, out, lse, seed, offset = ctx.saved_tensors
+        found = torch.ops.aten._cudnn_attention_backward(
+            *(grads[0].contiguous(), q, k, v, out, lse, seed, offset, None, cu, cu),
+            *(ctx.longest, ctx.longest, 0.0, True),
+            scale=ctx.scale,
+        )
+        return *found, None, None, None
+
+
+def _ragged(query: Any, key: Any, value: Any, scale: float, cu: Any, longest: int) -> Any:
+    q, k, v = (x[0].transpose(0, 1).contiguous() for x in (query, key, value))
+    return _Ragged.apply(q, k, v, cu, longest, scale)[None]
+
+
+def _ragged_facts(batch: Packed) -> dict[str, Any]:
+    return {"cu": batch.cu_seqlens, "longest": -(-batch.longest // 512) * 512}
+
+
 def attention() -> None:
     """Forward and backward of every backend on packs of s1K-like samples."""
-    for name, backend in BACKENDS.items():
+    extra = {"ragged": Backend("ragged", _ragged, _ragged_facts)}
+    chosen = {k: v for k, v in {**BACKENDS, **extra}.items() if k not in ("flash", "flex")}
+    for name, backend in chosen.items():
         try:
             error = relative_error(backend, torch.device("cuda"), torch.bfloat16)
         except Exception as problem:  # a backend that is not installed is a result here
@@ -154,7 +189,10 @@ def head() -> None:
 def main() -> None:
     torch.manual_seed(0)
     print(torch.cuda.get_device_name(), torch.__version__)
-    for title, part in (("ceilings", ceilings), ("attention", attention), ("head loss", head)):
+    parts = {"ceilings": ceilings, "attention": attention, "head loss": head}
+    for title, part in parts.items():
+        if sys.argv[1:] and title not in sys.argv[1:]:
+            continue
         print(title)
         part()
         torch.cuda.empty_cache()

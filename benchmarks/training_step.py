@@ -26,7 +26,7 @@ class Variant:
     compile: str = "auto"
     recompute: str = "auto"
     tokens: int | str = "auto"
-    slab_rows: int = 4096
+    slab_rows: int = 2048
     one_pass: bool = True
     plain: bool = False
     lengths: str = "s1k"
@@ -84,6 +84,7 @@ def run_ours(variant: Variant, steps: int, warm: int) -> dict[str, Any]:
     from workflow_scripts.training.memory_plan import gpu_plan
     from workflow_scripts.training.recipe import TrainSettings
     from workflow_scripts.training.schedule import Schedule
+    from workflow_scripts.training.session import probe_token_bytes
 
     started = time.perf_counter()
     device, gpu = torch.device(name), name == "cuda"
@@ -107,9 +108,17 @@ def run_ours(variant: Variant, steps: int, warm: int) -> dict[str, Any]:
     if compiled:
         compile_layers(model)
     free = engine.free_bytes(device) if gpu else 8e9
+    held = probe_token_bytes(model, device) if gpu else None
     plan = gpu_plan(
-        variant.tokens, variant.recompute, causal_lm.config, compiled, variant.slab_rows, free
+        variant.tokens,
+        variant.recompute,
+        causal_lm.config,
+        compiled,
+        variant.slab_rows,
+        engine.free_bytes(device) if gpu else free,
+        held,
     )
+    print(f"    {plan}", flush=True)
     run = loop.Run(
         engine=engine,
         store=store,

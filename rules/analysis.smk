@@ -24,7 +24,7 @@ rule count_points:
         mem_mb=4000,
         runtime=20,
     params:
-        settings=STUDY.analysis(),
+        settings=SETTINGS.analysis(),
         code=code_id("analysis.count_points"),
     shell:
         "python -m workflow_scripts.analysis.count_points --generations {input.generations} "
@@ -52,7 +52,7 @@ rule measure:
         mem_mb=4000,
         runtime=20,
     params:
-        settings=STUDY.analysis(),
+        settings=SETTINGS.analysis(),
         code=code_id("analysis.measure"),
     shell:
         "python -m workflow_scripts.analysis.measure --points {input.points} "

@@ -18,7 +18,7 @@ rule load_benchmark:
         mem_mb=4000,
         runtime=30,
     params:
-        settings=lambda w: STUDY.load_benchmark(w.dataset),
+        settings=lambda w: SETTINGS.load_benchmark(w.dataset),
         code=code_id("curation.load_benchmark"),
     shell:
         "python -m workflow_scripts.curation.load_benchmark --files {input.files} "
@@ -43,7 +43,7 @@ rule load_pool:
         mem_mb=4000,
         runtime=120,
     params:
-        settings=STUDY.load_pool(),
+        settings=SETTINGS.load_pool(),
         code=code_id("curation.load_pool"),
     shell:
         "python -m workflow_scripts.curation.load_pool --files {input.files} --pool {output.pool} "
@@ -66,7 +66,7 @@ rule filter_quality:
         mem_mb=4000,
         runtime=60,
     params:
-        settings=STUDY.curation("quality"),
+        settings=SETTINGS.curation("quality"),
         code=code_id("curation.filter_quality"),
     shell:
         "python -m workflow_scripts.curation.filter_quality --pool {input.pool} "
@@ -94,7 +94,7 @@ rule decontaminate:
         mem_mb=4000,
         runtime=30,
     params:
-        settings=STUDY.decontaminate(),
+        settings=SETTINGS.decontaminate(),
         code=code_id("curation.decontaminate"),
     shell:
         "python -m workflow_scripts.curation.decontaminate --pool {input.pool} "
@@ -120,7 +120,7 @@ rule filter_difficulty:
         mem_mb=4000,
         runtime=30,
     params:
-        settings=STUDY.curation("difficulty"),
+        settings=SETTINGS.curation("difficulty"),
         code=code_id("curation.filter_difficulty"),
     shell:
         "python -m workflow_scripts.curation.filter_difficulty --pool {input.pool} "
@@ -148,7 +148,7 @@ rule select:
         mem_mb=8000,
         runtime=60,
     params:
-        settings=lambda w: STUDY.select(w.selector),
+        settings=lambda w: SETTINGS.select(w.selector),
         code=code_id("curation.select"),
     shell:
         "python -m workflow_scripts.curation.select --pool {input.pool} --quality {input.quality} "
@@ -182,7 +182,7 @@ rule summarise_curation:
         mem_mb=4000,
         runtime=30,
     params:
-        settings=STUDY.summarise_curation(),
+        settings=SETTINGS.summarise_curation(),
         code=code_id("curation.summarise_curation"),
     shell:
         "python -m workflow_scripts.curation.summarise_curation --pool {input.pool} "

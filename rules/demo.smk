@@ -16,7 +16,7 @@ rule make_pool:
         mem_mb=2000,
         runtime=10,
     params:
-        settings=STUDY.seed_only,
+        settings=SETTINGS.seed_only,
         code=code_id("demo.make_pool"),
     shell:
         "python -m workflow_scripts.demo.make_pool --pool {output.pool} --planted {output.planted} "
@@ -39,7 +39,7 @@ rule make_benchmarks:
         mem_mb=2000,
         runtime=10,
     params:
-        settings=STUDY.seed_only,
+        settings=SETTINGS.seed_only,
         code=code_id("demo.make_benchmarks"),
     shell:
         "python -m workflow_scripts.demo.make_benchmarks --math {output.math} "

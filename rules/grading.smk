@@ -23,7 +23,7 @@ rule grade:
         mem_mb=8000,
         runtime=60,
     params:
-        settings=STUDY.grade(),
+        settings=SETTINGS.grade(),
         code=code_id("grading.grade"),
     shell:
         "python -m workflow_scripts.grading.grade --generations {input.generations} "

@@ -21,7 +21,7 @@ rule generate:
         mem_mb=32000,
         runtime=720,
     params:
-        settings=lambda w: STUDY.generate(w.model),
+        settings=lambda w: SETTINGS.generate(w.model),
         code=code_id("inference.generate"),
     shell:
         "python -m workflow_scripts.inference.generate --model {input.model} "
@@ -49,7 +49,7 @@ rule cut:
         mem_mb=8000,
         runtime=30,
     params:
-        settings=lambda w: STUDY.cut(w.model, w.dataset),
+        settings=lambda w: SETTINGS.cut(w.model, w.dataset),
         code=code_id("inference.cut"),
     shell:
         "python -m workflow_scripts.inference.cut --manifest {input.manifest} "

@@ -28,7 +28,7 @@ rule plot_results:
         mem_mb=4000,
         runtime=20,
     params:
-        settings=STUDY.plot_results(),
+        settings=SETTINGS.plot_results(),
         code=code_id("reporting.plot_results"),
     shell:
         "python -m workflow_scripts.reporting.plot_results --points {input.points} "
@@ -86,7 +86,7 @@ rule plot_training:
         mem_mb=4000,
         runtime=20,
     params:
-        settings=STUDY.plot_training(),
+        settings=SETTINGS.plot_training(),
         code=code_id("reporting.plot_training"),
     shell:
         "python -m workflow_scripts.reporting.plot_training --logs {input.logs} "
@@ -111,7 +111,7 @@ rule view_samples:
         mem_mb=8000,
         runtime=20,
     params:
-        settings=STUDY.view_samples(),
+        settings=SETTINGS.view_samples(),
         code=code_id("reporting.view_samples"),
     shell:
         "python -m workflow_scripts.reporting.view_samples --generations {input.generations} "
@@ -151,7 +151,7 @@ rule write_report:
         mem_mb=4000,
         runtime=20,
     params:
-        settings=STUDY.write_report(),
+        settings=SETTINGS.write_report(),
         code=code_id("reporting.write_report"),
     shell:
         "python -m workflow_scripts.reporting.write_report --points {input.points} "

@@ -18,7 +18,7 @@ rule resolve_model:
         mem_mb=4000,
         runtime=120,
     params:
-        settings=lambda w: STUDY.resolve_model(w.model),
+        settings=lambda w: SETTINGS.resolve_model(w.model),
         code=code_id("training.resolve_model"),
     shell:
         "python -m workflow_scripts.training.resolve_model --model {output.model} "
@@ -44,7 +44,7 @@ rule tokenize:
         mem_mb=4000,
         runtime=30,
     params:
-        settings=lambda w: STUDY.tokenize(w.model),
+        settings=lambda w: SETTINGS.tokenize(w.model),
         code=code_id("training.tokenize"),
     shell:
         "python -m workflow_scripts.training.tokenize --set {input.set} --model {input.model} "
@@ -76,7 +76,7 @@ rule train:
         mem_mb=32000,
         runtime=240,
     params:
-        settings=lambda w: STUDY.train(w.model),
+        settings=lambda w: SETTINGS.train(w.model),
         code=code_id("training.train"),
     shell:
         "python -m workflow_scripts.training.train --tokens {input.tokens} "

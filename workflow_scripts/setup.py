@@ -2,7 +2,7 @@
 
     python3 -m workflow_scripts.setup demo           # the demo study, to its report
     python3 -m workflow_scripts.setup test           # the tests
-    python3 -m workflow_scripts.setup install --gpu  # only the environment, for a machine with a GPU
+    python3 -m workflow_scripts.setup install --gpu  # the environment alone, with a GPU
 
 Uses nothing but the standard library. Everything goes into `.venv/` of the checkout; a second call
 finds it and goes on at once. Words after `demo` or `test` are passed to snakemake or pytest.
@@ -28,7 +28,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("action", choices=("install", "demo", "test"))
-    parser.add_argument("--gpu", action="store_true", help="install the GPU packages (envs/lock/cuda.txt)")
+    parser.add_argument("--gpu", action="store_true", help="install envs/lock/cuda.txt")
     args, rest = parser.parse_known_args()
     check_python()
     install(ROOT / "envs/lock" / ("cuda.txt" if args.gpu else "cpu.txt"))

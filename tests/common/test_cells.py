@@ -18,7 +18,9 @@ def test_bad_budgets_are_refused(bad: object) -> None:
 
 
 def test_slugs() -> None:
-    assert slug("Wait") == "wait" and slug("") == "empty" and slug("Let me check.") == "let-me-check"
+    assert (
+        slug("Wait") == "wait" and slug("") == "empty" and slug("Let me check.") == "let-me-check"
+    )
 
 
 def test_cells_of_forcing() -> None:

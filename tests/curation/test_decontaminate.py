@@ -99,6 +99,15 @@ def test_short_questions_match_as_a_whole() -> None:
     assert found == ["benchmark-exact", "kept"]
 
 
+def test_short_question_with_another_word_is_found_letter_by_letter() -> None:
+    question = r"How many integers are in the solution set of $|x-2|\leq5.6$ ?"
+    row = r"How many integers are there in the solution set of $|x-2| \leq 5.6$?"
+    other = r"How many integers are there in the solution set of $|x-3| \leq 57.2$?"
+    found, findings = reasons([row, other], [question])
+    assert found == ["benchmark-ngram", "kept"]
+    assert findings.removed[0].form == "letters" and findings.removed[0].share > 0.9
+
+
 ENDING = "where $m$ and $n$ are relatively prime positive integers. Find $m+n$."
 OTHER = "where $p$ and $q$ are relatively prime positive integers. Find $p+q$."
 

@@ -90,7 +90,7 @@ def test_aime24_problems_in_the_aime_file() -> None:
     removed = removed_ids(findings("aime", "aime24"))
     listed = [f"2024_AIME_II_{i}" for i in range(1, 16) if i != 9]
     assert len(listed) == 14 and set(listed) <= set(removed)
-    assert {removed[name].kind for name in listed} <= {"exact", "copy", "passage"}
+    assert sum(removed[name].kind in ("exact", "copy") for name in listed) == 13
     plain = {
         findings("aime", "aime24").rows["row_id"][match.row]
         for match in findings("aime", "aime24").matches
@@ -103,6 +103,8 @@ def test_aime25_problems_in_the_aime_file() -> None:
     removed = removed_ids(findings("aime", "aime25"))
     listed = [row_id for row_id in aime_rows()["row_id"] if row_id.startswith("2025_AIME")]
     assert len(listed) == 30 and set(listed) <= set(removed)
+    # Four fifths of this one are one formula, spelt with broken LaTeX in the benchmark.
+    assert removed["2025_AIME_II_4"].form == "letters"
 
 
 def test_known_overlap_with_math500() -> None:

@@ -42,8 +42,20 @@ def assert_drawn(path):
     assert path.with_suffix(".pdf").read_bytes().startswith(b"%PDF")
 
 
-def test_figures_of_a_whole_study(study, tmp_path):
-    args = arguments(study, tmp_path)
+def test_every_figure_is_drawn_in_every_format(tmp_path):
+    plan = Plan(
+        questions=20,
+        budgets=(16, 64, "infinite"),
+        datasets=("algebra", "riddles"),
+        effect=0.3,
+        methods=[
+            {"method": "natural"},
+            {"method": "truncation"},
+            {"method": "force", "phrase": "Wait", "n": [1, 2]},
+            {"method": "class-long"},
+        ],
+    )
+    args = arguments(analysed(tmp_path, plan), tmp_path)
     plot_results.work(args)
     plot_claims.work(args)
     for name in (*FIGURES, "effects", "flat"):

@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from workflow_scripts.common.errors import ConfigError
+from workflow_scripts.rule_settings import RuleSettings
 from workflow_scripts.study import Study
 from workflow_scripts.study_folder import claim_results, refuse_other_study
 
@@ -28,11 +29,17 @@ def changed(path: str, value: object) -> dict:
     return config
 
 
+def settings(config: dict) -> RuleSettings:
+    return RuleSettings(Study(config, SCHEMA))
+
+
 def test_full_config_is_valid() -> None:
     study = Study(copy.deepcopy(FULL), SCHEMA)
     assert study.datasets == ["math500", "aime24", "gpqa-diamond"]
     assert study.pretrained == ["base"] and study.trained == ["s1k"]
-    assert {"truncation/500", "force-wait-4/infinite", "class-long/infinite"} <= set(study.cell_paths)
+    assert {"truncation/500", "force-wait-4/infinite", "class-long/infinite"} <= set(
+        study.cell_paths
+    )
 
 
 @pytest.mark.parametrize(
@@ -47,7 +54,11 @@ def test_full_config_is_valid() -> None:
         ("training.recipe.learning_rate", "1e-5", "training.recipe.learning_rate: '1e-5' is not"),
         ("models.1.train.base", "bse", "'s1k' trains from 'bse'"),
         ("benchmarks.0.source", {"split": "test"}, "benchmarks[0].source"),
-        ("inference.methods", [{"method": "force", "phrase": "Wait"}], "inference.methods[0].n: missing"),
+        (
+            "inference.methods",
+            [{"method": "force", "phrase": "Wait"}],
+            "inference.methods[0].n: missing",
+        ),
     ],
 )
 def test_wrong_key_is_named(path: str, value: object, message: str) -> None:
@@ -63,17 +74,17 @@ def test_same_method_twice_is_refused() -> None:
 
 
 def test_settings_do_not_depend_on_key_order_or_unrelated_keys() -> None:
-    study = Study(copy.deepcopy(FULL), SCHEMA)
-    reordered = Study(dict(reversed(list(copy.deepcopy(FULL).items()))), SCHEMA)
+    study = settings(copy.deepcopy(FULL))
+    reordered = settings(dict(reversed(list(copy.deepcopy(FULL).items()))))
     assert study.generate("base") == reordered.generate("base")
-    other = Study(changed("analysis.bootstrap", 500), SCHEMA)
+    other = settings(changed("analysis.bootstrap", 500))
     assert study.generate("base") == other.generate("base")
     assert study.train("s1k") == other.train("s1k")
     assert study.analysis() != other.analysis()
 
 
 def test_more_questions_do_not_touch_curation() -> None:
-    study, more = Study(copy.deepcopy(FULL), SCHEMA), Study(changed("benchmarks.0.first", 200), SCHEMA)
+    study, more = settings(copy.deepcopy(FULL)), settings(changed("benchmarks.0.first", 200))
     assert study.load_benchmark("math500") == more.load_benchmark("math500")
     assert study.generate("base") != more.generate("base")
 
@@ -82,7 +93,7 @@ def test_local_files_win_over_the_hub() -> None:
     config = changed("pool.source.files", ["data/pool.parquet"])
     study = Study(config, SCHEMA)
     assert study.pool_files == ["data/pool.parquet"]
-    assert '"hub"' not in study.load_pool()
+    assert '"hub"' not in RuleSettings(study).load_pool()
 
 
 def test_a_results_folder_belongs_to_one_study(tmp_path: Path) -> None:

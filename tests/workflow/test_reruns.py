@@ -89,7 +89,9 @@ def test_a_selection_fix_reruns_from_there(edit) -> None:
 
 
 def test_more_questions_decode_more_but_do_not_curate_again(edit) -> None:
-    jobs = edit("profiles/demo/study.yaml", lambda text: text.replace("first: 100", "first: 101", 1))
+    jobs = edit(
+        "profiles/demo/study.yaml", lambda text: text.replace("first: 100", "first: 101", 1)
+    )
     assert jobs["generate"] == 2 and not set(jobs) & (CURATION | {"train", "load_benchmark"})
 
 

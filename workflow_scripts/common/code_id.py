@@ -65,7 +65,7 @@ def _imports(path: Path) -> list[str]:
 
 
 def _data_files(path: Path) -> list[Path]:
-    """Files named by a module-level `CODE_DATA = (...)`: templates and word lists beside the code."""
+    """Files named by a module-level `CODE_DATA = (...)`: templates, scripts, word lists."""
     for node in ast.parse(path.read_bytes()).body:
         if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "CODE_DATA":
             return [path.parent / name for name in ast.literal_eval(node.value)]

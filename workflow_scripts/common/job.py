@@ -16,7 +16,9 @@ log = logging.getLogger("s1flow")
 ONE, MANY = "one", "many"
 
 
-def arguments(doc: str | None, inputs: dict[str, str], outputs: Sequence[str]) -> argparse.Namespace:
+def arguments(
+    doc: str | None, inputs: dict[str, str], outputs: Sequence[str]
+) -> argparse.Namespace:
     """Command line of an entry script.
 
     Every input and output is an option of the same name (`--pool FILE`); inputs marked MANY take a
@@ -38,7 +40,9 @@ def arguments(doc: str | None, inputs: dict[str, str], outputs: Sequence[str]) -
     parser.add_argument("--settings", type=json.loads, default={}, metavar="JSON")
     parser.add_argument("--threads", type=int, default=1, metavar="N", help="CPU threads to use")
     parser.add_argument("--gpus", type=int, default=0, metavar="N", help="GPUs that were granted")
-    parser.add_argument("--log", type=Path, metavar="FILE", help="write messages here, not to stderr")
+    parser.add_argument(
+        "--log", type=Path, metavar="FILE", help="write messages here, not to stderr"
+    )
     return parser.parse_args()
 
 

@@ -1,4 +1,4 @@
-"""Progress with counts and time left: a moving line on a terminal, one line per interval in a log."""
+"""Progress with counts and time left: a moving line on a terminal, a line per interval in a log."""
 
 import os
 import sys

@@ -34,7 +34,7 @@ class Match:
 
     row: int
     question: int
-    form: str
+    form: str  # "plain", "latex", "exact" or "letters"
     grams: tuple[str, ...]  # shared n-grams that are evidence
     stock: tuple[str, ...]  # shared n-grams that are boilerplate
     run: str  # longest shared run of words, stock phrases left out where anything else is shared

@@ -72,6 +72,7 @@ def _counts(findings: Findings) -> list[dict[str, Any]]:
             "plain": len(cell["plain"]),
             "latex": len(cell["latex"]),
             "exact": len(cell["exact"]),
+            "letters": len(cell["letters"]),
             "real": len(cell["real"]),
             "boilerplate_only": len(cell["any"] - cell["real"]),
         }
@@ -116,6 +117,8 @@ def explain(match: Match, findings: Findings) -> str:
     share = f"{match.share:.0%}"
     if match.kind == "exact":
         return "The same question once LaTeX, punctuation and words like 'find' are made uniform."
+    if match.form == "letters":
+        return f"{share} of the benchmark question's letters stand in this row, formulas included."
     if match.kind == "copy":
         return f"{share} of the benchmark question's text stands in this row in shared n-grams."
     if match.kind == "passage":

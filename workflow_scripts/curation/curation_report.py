@@ -91,18 +91,26 @@ def _contamination(facts: dict[str, Any]) -> str:
     n = facts["ngram"]
     removed = facts["would_remove"]["benchmark"]
     counts = [
-        (c["dataset"], c["source_name"], c["plain"], c["latex"], c["exact"], c["real"])
+        (
+            c["dataset"],
+            c["source_name"],
+            c["plain"],
+            c["latex"],
+            c["exact"] + c["letters"],
+            c["real"],
+        )
         for c in facts["counts"]
     ]
     setting = facts["boilerplate"]
     lines = [
         f"{facts['rows']:,} rows were compared with every question of every benchmark: word "
         f"{n}-grams of the plain text, {n}-grams of the text with uniform LaTeX, and whole "
-        f"questions. The plain rule (one shared {n}-gram) would remove {removed['drop']:,} rows; "
+        "questions (letter by letter where they are short or mostly a formula). The plain rule "
+        f"(one shared {n}-gram) would remove {removed['drop']:,} rows; "
         f"without stock phrases it is {removed['separate']:,}. The setting here is `{setting}`. "
         f"A stock phrase is one that {facts['boilerplate_questions']} or more distinct questions "
         "of one source share, or a stock ending.",
-        table(("benchmark", "source", f"plain {n}-grams", "uniform LaTeX", "exact", "real"), counts)
+        table(("benchmark", "source", f"plain {n}-grams", "uniform LaTeX", "whole", "real"), counts)
         if counts
         else "No row shares text with a benchmark.",
     ]

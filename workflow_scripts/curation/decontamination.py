@@ -28,6 +28,7 @@ from workflow_scripts.curation.duplicates import (
     shared_grams,
 )
 from workflow_scripts.curation.overlap import FORMS, Form, build_form, content_keys
+from workflow_scripts.curation.respelt import SHORT_WORDS, find_respelt
 
 COLUMNS = (
     "row_id",
@@ -116,12 +117,20 @@ def decontaminate(
         )
         matches += found
         stock |= phrases
+    matches += find_respelt(forms["latex"], _doubtful(forms["latex"], matches))
     removed = _removed(matches, settings)
     duplicates, plain = _duplicates(
         rows, keys, list(forms.values()), sources, key_numbers, removed, settings
     )
     findings = Findings(settings, rows, questions, matches, stock, duplicates, plain, removed)
     return _decisions(findings), findings
+
+
+def _doubtful(form: Form, matches: list[Match]) -> list[int]:
+    """Rows that word n-grams cannot judge: stock phrases are all they share, or they are short."""
+    real = {match.row for match in matches if match.real}
+    short = np.flatnonzero(np.diff(form.pool.starts) < SHORT_WORDS).tolist()
+    return sorted(({match.row for match in matches} | set(short)) - real)
 
 
 def _source_labels(rows: pl.DataFrame) -> list[str]:

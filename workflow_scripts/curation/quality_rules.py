@@ -41,7 +41,7 @@ def _missing(field: str) -> Check:
 # discusses "error 429" is no API error.
 API_ERROR = re.compile(
     r"error code: \d{3}"
-    r"|\b(?:429|500|502|503|504)\b.{0,40}\b(?:error|unavailable|exhausted|timeout)"
+    r"|\b(?:429|500|502|503|504)\b[: ]{1,2}(?:[a-z]+ ){0,3}(?:error|unavailable|timeout)\b"
     r"|RESOURCE_EXHAUSTED|rate limit(?: exceeded| reached)|quota exceeded"
     r"|exceeded your current quota|internal server error|service unavailable"
     r"|APIError|APIConnectionError|BlockedPromptException|request timed out"

@@ -5,6 +5,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from workflow_scripts.common.errors import UserError
@@ -15,7 +16,8 @@ from workflow_scripts.curation.pool_scan import stream_columns
 
 Count = Callable[[Sequence[str]], list[int]]
 
-SAMPLE = 64  # texts on which a fast implementation must agree before it is trusted
+SAMPLE = 64  # texts on which a fast implementation must agree before it is trusted at all
+AGAIN = 2  # texts of every later batch on which it must agree too
 # Spellings that fast tokenizers get wrong: special tokens, combining characters, odd white space.
 HARD = (
     "",
@@ -28,40 +30,37 @@ HARD = (
 )
 
 
-def token_counter(tokenizer: dict[str, Any], sample: Sequence[str]) -> Count:
-    """A function from texts to token counts, special tokens not added.
+class Differs(Exception):
+    """The fast implementation counted a text differently from the reference."""
 
-    `tokenizer` is {"path": hub id or folder, "revision"}. The Hugging Face tokenizer is the
-    definition; a faster implementation counts only if it agrees with it on every text of
-    `sample` and on a list of hard ones. Raises UserError when the tokenizer cannot be loaded.
+
+def reference_counter(tokenizer: dict[str, Any]) -> Count:
+    """Token counts of the Hugging Face tokenizer, special tokens not added: the definition.
+
+    `tokenizer` is {"path": hub id or folder, "revision"}. UserError when it cannot be loaded.
     """
-    reference = _reference(tokenizer)
-    fast = _fast(tokenizer)
-    if fast is not None:
-        texts = [*HARD, *sample[:SAMPLE]]
-        if _agree(fast, reference, texts):
-            log.info("token counts: fast path, equal to the reference on %d texts", len(texts))
-            return fast
-        log.info("token counts: the fast path differs from the reference, so it is not used")
-    return reference
+    return _reference(_backend(tokenizer["path"], tokenizer.get("revision") or "main"))
 
 
-def _agree(fast: Count, reference: Count, texts: Sequence[str]) -> bool:
-    try:
-        return fast(texts) == reference(texts)
-    except Exception as error:  # a fast path that raises is a fast path that is not used
-        log.info("token counts: the fast path raised %s", error)
-        return False
+def checked_counter(tokenizer: dict[str, Any]) -> Count:
+    """The same counts by the `fastokens` package where it is installed and agrees.
 
-
-def _reference(tokenizer: dict[str, Any]) -> Count:
+    Its first batch is compared on SAMPLE texts and on a list of hard ones, every later batch on
+    AGAIN texts. Raises Differs when a comparison fails; without the package it is the reference.
+    """
     backend = _backend(tokenizer["path"], tokenizer.get("revision") or "main")
-    backend.no_truncation()
-    backend.no_padding()
+    reference, fast = _reference(backend), _fast(backend)
+    if fast is None:
+        return reference
+    compared = 0
 
     def count(texts: Sequence[str]) -> list[int]:
-        encoded = backend.encode_batch_fast(list(texts), add_special_tokens=False)
-        return [len(encoding) for encoding in encoded]
+        nonlocal compared
+        sample = [*HARD, *texts[:SAMPLE]] if not compared else list(texts[:AGAIN])
+        if fast(sample) != reference(sample):
+            raise Differs
+        compared += len(sample)
+        return fast(texts)
 
     return count
 
@@ -86,12 +85,33 @@ def _backend(path: str, revision: str) -> Any:
         ) from error
 
 
-def _fast(tokenizer: dict[str, Any]) -> Count | None:
-    """The `fastokens` package on a local tokenizer.json, if both are there."""
-    file = Path(tokenizer["path"]) / "tokenizer.json"
-    if find_spec("fastokens") is None or not file.is_file():
+def _reference(backend: Any) -> Count:
+    backend.no_truncation()
+    backend.no_padding()
+
+    def count(texts: Sequence[str]) -> list[int]:
+        encoded = backend.encode_batch_fast(list(texts), add_special_tokens=False)
+        return [len(encoding) for encoding in encoded]
+
+    return count
+
+
+def _fast(backend: Any) -> Count | None:
+    if find_spec("fastokens") is None:
         return None
-    return None
+    import fastokens
+
+    try:
+        made = fastokens.Tokenizer.from_json_str(backend.to_str())
+    except Exception as error:  # a tokenizer that the package does not know
+        log.info("token counts: fastokens cannot load this tokenizer (%s)", error)
+        return None
+
+    def count(texts: Sequence[str]) -> list[int]:
+        _, offsets = made.encode_batch_flat(list(texts))
+        return np.diff(np.frombuffer(offsets, np.uint64)).astype(int).tolist()
+
+    return count
 
 
 def trace_lengths(
@@ -101,19 +121,23 @@ def trace_lengths(
 
     With `words`, also the LIMO word counts. Traces stream by; only numbers are kept.
     """
+    try:
+        return _lengths(pool, row_ids, checked_counter(tokenizer), words)
+    except Differs:
+        log.info("token counts: fastokens differs from the reference; counting again without it")
+        return _lengths(pool, row_ids, reference_counter(tokenizer), words)
+
+
+def _lengths(pool: Path, row_ids: pl.Series, count: Count, words: bool) -> pl.DataFrame:
     wanted = frozenset(row_ids)
-    count: Count | None = None
     rows: list[dict[str, Any]] = []
     progress = Progress("counting tokens", len(wanted), "traces")
     for batch in stream_columns(pool, ["row_id", "trace"]):
         chosen = [(row["row_id"], row["trace"] or "") for row in batch if row["row_id"] in wanted]
-        if not chosen:
-            continue
-        traces = [trace for _, trace in chosen]
-        count = count or token_counter(tokenizer, traces)
-        for (row_id, trace), tokens in zip(chosen, count(traces), strict=True):
+        tokens = count([trace for _, trace in chosen]) if chosen else []
+        for (row_id, trace), length in zip(chosen, tokens, strict=True):
             more = word_counts(trace) if words else {}
-            rows.append({"row_id": row_id, "tokens": tokens, **more})
+            rows.append({"row_id": row_id, "tokens": length, **more})
         progress.update(len(chosen))
     progress.close()
     schema = {"row_id": pl.String, "tokens": pl.Int64}

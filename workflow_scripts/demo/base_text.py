@@ -43,7 +43,7 @@ SLIP_SHARE = 0.25
 AGAIN = ((0.91, 0), (0.05, 1), (0.02, 2), (0.02, 3))  # coarse repeats, likewise
 NOTES_SHARE = 0.08
 SHEET_SHARE = 0.14
-DRILL_SHARE = 0.07
+DRILL_SHARE = 0.12
 
 REMARKS = (
     "Wait for the bell.",
@@ -133,9 +133,15 @@ def _sheet(rng: random.Random) -> str:
 
 
 def _drill(rng: random.Random) -> str:
-    """Choices with the letter of one value after another."""
-    modulus = 100
-    options = draw_options(rng, rng.randrange(modulus), modulus)
+    """Choices and the letters of some of their values, in any order and with repeats.
+
+    Half of the drills have options that differ in every digit, which is where a model starts to
+    look values up.
+    """
+    options = draw_options(rng, rng.randrange(100), 100)
+    if rng.random() < 0.5:
+        tens, units = rng.sample(range(10), 4), rng.sample(range(10), 4)
+        options = tuple(10 * ten + unit for ten, unit in zip(tens, units, strict=True))
     values = rng.choices(options, k=5)
     lines = (f"So {v}.\n{attempt(CHOICE_LETTERS[options.index(v)])}\n" for v in values)
     return _choices(rng, options) + "\n" + "".join(lines)

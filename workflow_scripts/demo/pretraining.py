@@ -26,7 +26,7 @@ class PretrainingSettings:
     """
 
     seed: int = 42
-    steps: int = 6000
+    steps: int = 6400
     rows: int = 96
     length: int = 640
     rows_at_once: int = 96

@@ -1,19 +1,21 @@
-"""The demo model's tokenizer: byte-level BPE with single digits, learnt from the demo's text."""
+"""The demo model's tokenizer: Qwen2's, with a small vocabulary learnt from the demo's own text."""
 
+import json
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import PreTrainedTokenizerFast
+from tokenizers import AddedToken, Regex, Tokenizer, models, pre_tokenizers, trainers
+from transformers import Qwen2Tokenizer
 
 from workflow_scripts.demo.base_text import WORDS, documents
 
 SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
 VOCABULARY = 512
 
-# A word with its space, one digit, one newline, marks with their space, other space. Newlines
-# stand alone, so that text spliced after one has the same ids as when it was written at once.
+# What merges are learnt within: a word with its space, one digit, one newline, marks with their
+# space, other space. Qwen2 splits more coarsely, but nothing was learnt across these pieces; so
+# newlines stand alone, and text spliced after one has the ids of text that was written at once.
 PIECES = r" ?\p{L}+|\p{N}|\r?\n| ?[^\s\p{L}\p{N}]+|[^\S\n]"
 
 CHAT_TEMPLATE = (
@@ -30,9 +32,10 @@ CHAT_TEMPLATE = (
 
 
 def learn_tokenizer(seed: int, sample: int = 6000) -> Tokenizer:
-    """Byte-level BPE over `sample` documents and the words of the chat form.
+    """Byte-level BPE over `sample` documents and the words of the chat form, as Qwen2 applies it.
 
-    Every UTF-8 text encodes without unknowns and decodes to itself.
+    Every UTF-8 text encodes without unknowns and decodes to its NFC form. The splitting is Qwen2's
+    because `transformers` uses that for every model of the type, whatever tokenizer.json says.
     """
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
@@ -41,7 +44,6 @@ def learn_tokenizer(seed: int, sample: int = 6000) -> Tokenizer:
             pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
         ]
     )
-    tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=VOCABULARY,
         special_tokens=[AddedToken(text, special=True, normalized=False) for text in SPECIAL],
@@ -49,7 +51,20 @@ def learn_tokenizer(seed: int, sample: int = 6000) -> Tokenizer:
         show_progress=False,
     )
     tokenizer.train_from_iterator(_sample(seed, sample), trainer)
-    return tokenizer
+    return as_qwen2(tokenizer).backend_tokenizer
+
+
+def as_qwen2(tokenizer: Tokenizer) -> Qwen2Tokenizer:
+    """The same vocabulary and merges behind Qwen2's normaliser and splitting."""
+    model = json.loads(tokenizer.to_str())["model"]
+    return Qwen2Tokenizer(
+        vocab=model["vocab"],
+        merges=[tuple(pair) for pair in model["merges"]],
+        eos_token="<|im_end|>",
+        pad_token="<|endoftext|>",
+        additional_special_tokens=["<|im_start|>"],
+        clean_up_tokenization_spaces=False,
+    )
 
 
 def _sample(seed: int, count: int) -> Iterator[str]:
@@ -61,13 +76,7 @@ def _sample(seed: int, count: int) -> Iterator[str]:
 
 def save_tokenizer(tokenizer: Tokenizer, folder: Path, context: int) -> None:
     """Write tokenizer.json, tokenizer_config.json and the chat template to `folder`."""
-    fast = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        eos_token="<|im_end|>",
-        pad_token="<|endoftext|>",
-        additional_special_tokens=["<|im_start|>"],
-        clean_up_tokenization_spaces=False,
-        model_max_length=context,
-    )
-    fast.chat_template = CHAT_TEMPLATE
-    fast.save_pretrained(str(folder))
+    qwen2 = as_qwen2(tokenizer)
+    qwen2.model_max_length = context
+    qwen2.chat_template = CHAT_TEMPLATE
+    qwen2.save_pretrained(str(folder))

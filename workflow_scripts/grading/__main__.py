@@ -69,7 +69,7 @@ def _counts(items: list[Item], verdicts: list[Verdict]) -> Counter[str]:
 
 
 def main() -> None:
-    """Grade INPUT into OUTPUT; one line of counts on stderr; exit 1 with one message on bad input."""
+    """Grade INPUT into OUTPUT; counts go to stderr; bad input is one message and status 1."""
     args = arguments()
     limits = Limits(args.timeout, args.memory_mb, args.last_number, args.threads)
     try:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 
+from workflow_scripts.grading.entries import distinct, matched, ordered
 from workflow_scripts.grading.evaluate import TooLarge, Undefined
 from workflow_scripts.grading.forms import (
     Base,
@@ -17,7 +18,9 @@ from workflow_scripts.grading.forms import (
 )
 from workflow_scripts.grading.names import is_name
 from workflow_scripts.grading.normalise import FORBIDDEN, canonical
+from workflow_scripts.grading.notations import with_base, with_ratio, with_words
 from workflow_scripts.grading.outcome import Outcome, joined, refused
+from workflow_scripts.grading.prepare import prepare
 from workflow_scripts.grading.relations import (
     Span,
     assignment,
@@ -30,8 +33,7 @@ from workflow_scripts.grading.relations import (
 )
 from workflow_scripts.grading.repair import Unparsed
 from workflow_scripts.grading.scalars import same_scalars
-from workflow_scripts.grading.structure import MAX_LENGTH, form, prepare
-from workflow_scripts.grading.words import NUMBERS, same_words, words_of
+from workflow_scripts.grading.structure import MAX_LENGTH, form
 
 _HOSTILE = re.compile(
     r"__|\\(?:input|include|write|read|openin|openout|immediate|catcode|def|newcommand|csname"
@@ -95,11 +97,11 @@ def same_forms(gold: Form, candidate: Form) -> Outcome:
         return _with_relation(gold, candidate)
     gold, candidate = _single(gold), _single(candidate)
     if isinstance(gold, Words) or isinstance(candidate, Words):
-        return _with_words(gold, candidate)
+        return with_words(gold, candidate)
     if isinstance(gold, Base) or isinstance(candidate, Base):
-        return _with_base(gold, candidate)
+        return with_base(gold, candidate)
     if isinstance(gold, Ratio) or isinstance(candidate, Ratio):
-        return _with_ratio(gold, candidate)
+        return with_ratio(gold, candidate)
     if isinstance(gold, Matrix) or isinstance(candidate, Matrix):
         return _with_matrix(gold, candidate)
     if isinstance(gold, Union) or isinstance(candidate, Union):
@@ -116,9 +118,6 @@ def _single(answer: Form) -> Form:
     if isinstance(answer, Group) and len(answer.items) == 1:
         return answer.items[0]
     return answer
-
-
-# ------------------------------------------------------------------ relations
 
 
 def _with_relation(gold: Form, candidate: Form) -> Outcome:
@@ -178,90 +177,6 @@ def _two_sided(relation: Relation, named: tuple[str, str] | None) -> Relation:
     return Relation(named, ("=",)) if named and len(relation.terms) > 2 else relation
 
 
-# ----------------------------------------------------------- words and bases
-
-
-def _with_words(gold: Form, candidate: Form) -> Outcome:
-    if isinstance(gold, Words) and isinstance(candidate, Words):
-        equal, sentence = same_words(gold.text, candidate.text)
-        outcome = Outcome(equal, "text")
-        return outcome.flagged("text") if sentence else outcome
-    words, other = (gold, candidate) if isinstance(gold, Words) else (candidate, gold)
-    assert isinstance(words, Words)
-    if isinstance(other, Scalar) and words.text in NUMBERS:
-        value = Scalar(str(NUMBERS[words.text]))
-        pair = (value, other) if words is gold else (other, value)
-        return same_scalars(*pair).flagged("text")
-    if isinstance(other, Scalar) and not other.unit:
-        ours, theirs = _both_words(gold, candidate)
-        if not isinstance(gold, Words) and re.search(r"\d", ours):
-            return refused("unparsed")
-        equal, sentence = same_words(ours, theirs)
-        return Outcome(equal and not sentence, "text")
-    return refused("text" if isinstance(gold, Words) else "unparsed")
-
-
-def _both_words(*answers: Form) -> tuple[str, str]:
-    ours, theirs = (
-        a.text if isinstance(a, Words) else words_of(a.latex) if isinstance(a, Scalar) else ""
-        for a in answers
-    )
-    return ours, theirs
-
-
-def _with_base(gold: Form, candidate: Form) -> Outcome:
-    if isinstance(gold, Base) and isinstance(candidate, Base):
-        return Outcome(gold == candidate, "base")
-    based, other = gold, candidate
-    if not isinstance(based, Base) or not isinstance(other, (Scalar, Words)):
-        return _decimal_base(gold, candidate)
-    typed = (other.latex if isinstance(other, Scalar) else other.text.upper()).replace(",", "")
-    typed = typed.lstrip("0") or "0"
-    return Outcome(typed == based.digits, "base").flagged("base")
-
-
-def _decimal_base(gold: Form, candidate: Form) -> Outcome:
-    """A gold without a base is a decimal number: only base ten says the same."""
-    if isinstance(candidate, Base) and candidate.base == 10 and isinstance(gold, Scalar):
-        return same_scalars(gold, Scalar(candidate.digits))
-    return refused("base")
-
-
-def _with_ratio(gold: Form, candidate: Form) -> Outcome:
-    if isinstance(gold, Ratio) and isinstance(candidate, Ratio):
-        if gold.meridiem and candidate.meridiem and gold.meridiem != candidate.meridiem:
-            return refused("time")
-        same = joined(map(same_forms, gold.items, candidate.items), "structure")
-        same = same if len(gold.items) == len(candidate.items) else refused("structure")
-        if same.equal and gold.meridiem != candidate.meridiem:
-            return same.flagged("unit")
-        if same.equal or gold.time or candidate.time or len(gold.items) != 2:
-            return same
-        return _quotients(gold, candidate)
-    ratio = gold if isinstance(gold, Ratio) else candidate
-    other = candidate if isinstance(gold, Ratio) else gold
-    assert isinstance(ratio, Ratio)
-    if ratio.time or len(ratio.items) != 2 or not isinstance(other, Scalar):
-        return refused("structure")
-    return _quotients(gold, candidate)
-
-
-def _quotients(gold: Form, candidate: Form) -> Outcome:
-    ours, theirs = _quotient(gold), _quotient(candidate)
-    return same_scalars(ours, theirs).flagged("form")
-
-
-def _quotient(answer: Form) -> Scalar:
-    if isinstance(answer, Ratio):
-        top, bottom = (item.latex for item in answer.items if isinstance(item, Scalar))
-        return Scalar(rf"\frac{{{top}}}{{{bottom}}}")
-    assert isinstance(answer, Scalar)
-    return answer
-
-
-# ------------------------------------------------------------------ matrices
-
-
 def _with_matrix(gold: Form, candidate: Form) -> Outcome:
     ours, theirs = _rows(gold), _rows(candidate)
     if ours is None or theirs is None or [len(r) for r in ours] != [len(r) for r in theirs]:
@@ -284,9 +199,6 @@ def _rows(answer: Form) -> tuple[tuple[Form, ...], ...] | None:
     return None
 
 
-# ------------------------------------------------------------ sets and lists
-
-
 def _as_sets(gold: Form, candidate: Form) -> Outcome:
     ours, theirs = solution_set(gold), solution_set(candidate)
     if ours is None or theirs is None:
@@ -300,7 +212,7 @@ def _same_spans(gold: Sequence[Span], candidate: Sequence[Span]) -> Outcome:
     ours, theirs = merged(tuple(gold)), merged(tuple(candidate))
     if len(ours) != len(theirs):
         return refused("set")
-    return _matched(ours, theirs, _same_span)
+    return matched(ours, theirs, _same_span)
 
 
 def _same_span(gold: Span, candidate: Span) -> Outcome:
@@ -322,20 +234,14 @@ def _same_groups(gold: Group, candidate: Group) -> Outcome:
         return _bare_with_ordered(gold, candidate)
     if (gold.open, gold.close) != (candidate.open, candidate.close) and len(gold.items) == 2:
         return refused("brackets")
-    outcome = _ordered(gold.items, candidate.items)
+    outcome = ordered(gold.items, candidate.items, same_forms)
     return outcome if gold.open == candidate.open else outcome.flagged("brackets")
-
-
-def _ordered(gold: Sequence[Form], candidate: Sequence[Form]) -> Outcome:
-    if len(gold) != len(candidate):
-        return refused("structure")
-    return joined(map(same_forms, gold, candidate), "structure")
 
 
 def _unordered(gold: Group, candidate: Group) -> Outcome:
     ours, theirs = list(gold.items), list(candidate.items)
     if "{" in (gold.open, candidate.open):
-        ours, theirs = _distinct(ours), _distinct(theirs)
+        ours, theirs = distinct(ours, same_forms), distinct(theirs, same_forms)
     if all(isinstance(item, Relation) for item in (*ours, *theirs)):
         as_sets = solution_set(gold), solution_set(candidate)
         if as_sets[0] and as_sets[1]:
@@ -343,7 +249,7 @@ def _unordered(gold: Group, candidate: Group) -> Outcome:
     ours, theirs = _unnamed(ours), _unnamed(theirs)
     if len(ours) != len(theirs):
         return refused("structure")
-    outcome = _matched(ours, theirs, same_forms)
+    outcome = matched(ours, theirs, same_forms)
     return outcome if gold.open == candidate.open else outcome.flagged("list")
 
 
@@ -357,50 +263,13 @@ def _unnamed(items: list[Form]) -> list[Form]:
     return items
 
 
-def _distinct(items: list[Form]) -> list[Form]:
-    found: list[Form] = []
-    for item in items:
-        if not any(_quietly(item, other) for other in found):
-            found.append(item)
-    return found
-
-
-def _quietly(a: Form, b: Form) -> bool:
-    try:
-        return same_forms(a, b).equal
-    except (Unparsed, Undefined, TooLarge):
-        return a == b
-
-
-def _matched(ours: Sequence, theirs: Sequence, same) -> Outcome:  # noqa: ANN001
-    """One-to-one matching of entries in any order, exact ones first."""
-    left = list(theirs)
-    flags: frozenset[str] = frozenset()
-    last: Outcome = refused("structure")
-    for item in ours:
-        found = []
-        for place, other in enumerate(left):
-            outcome = same(item, other)
-            last = outcome
-            if outcome.equal:
-                found.append((len(outcome.flags), place, outcome))
-                if not outcome.flags:
-                    break
-        if not found:
-            return last if not last.equal else refused("structure")
-        best = min(found, key=lambda f: f[:2])
-        flags |= best[2].flags
-        del left[best[1]]
-    return Outcome(True, "structure", flags)
-
-
 def _bare_with_ordered(gold: Group, candidate: Group) -> Outcome:
-    bare, ordered = (gold, candidate) if gold.open == "" else (candidate, gold)
+    bare, fixed = (gold, candidate) if gold.open == "" else (candidate, gold)
     items = _by_name(bare.items)
-    if ordered.only_interval:
+    if fixed.only_interval:
         return refused("brackets")
-    pair = (items, ordered.items) if bare is gold else (ordered.items, items)
-    return _ordered(*pair).flagged("brackets")
+    pair = (items, fixed.items) if bare is gold else (fixed.items, items)
+    return ordered(*pair, same_forms).flagged("brackets")
 
 
 def _by_name(items: tuple[Form, ...]) -> tuple[Form, ...]:
@@ -424,7 +293,7 @@ def _scalar_with_group(gold: Form, candidate: Form) -> Outcome:
         listed = Group("", items, "")
         pair = (group, listed) if group is gold else (listed, group)
         return _same_groups(*pair)
-    if group.open in ("", "{") and len(_distinct(list(group.items))) == 1:
+    if group.open in ("", "{") and len(distinct(group.items, same_forms)) == 1:
         pair = (group.items[0], other) if group is gold else (other, group.items[0])
         return same_forms(*pair)
     return refused("structure")

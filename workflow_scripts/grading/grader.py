@@ -1,7 +1,6 @@
 """One answer: find it, compare it with the gold, say why. The unit that a worker runs."""
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from workflow_scripts.grading.choices import extract_letter, gold_letter, letters_of, same_letter

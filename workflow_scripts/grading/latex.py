@@ -12,6 +12,7 @@ from functools import lru_cache
 import latex2sympy2
 import sympy
 from antlr4 import CommonTokenStream, InputStream, Token
+from antlr4.atn.PredictionMode import PredictionMode
 
 from workflow_scripts.grading.repair import Unparsed
 
@@ -46,6 +47,15 @@ def expression(latex: str) -> sympy.Expr:
 
 @lru_cache(maxsize=4096)
 def _parsed(latex: str) -> sympy.Expr:
+    """Parse in two stages: the fast prediction mode reads the same tree or stops with an error;
+    only then the full mode decides whether the text is an expression."""
+    try:
+        return _converted(latex, PredictionMode.SLL)
+    except Unparsed:
+        return _converted(latex, PredictionMode.LL)
+
+
+def _converted(latex: str, mode: PredictionMode) -> sympy.Expr:
     latex2sympy2.set_variances({})
     listener = latex2sympy2.MathErrorListener(latex)
     lexer = latex2sympy2.PSLexer(InputStream(latex))
@@ -53,6 +63,7 @@ def _parsed(latex: str) -> sympy.Expr:
     lexer.addErrorListener(listener)
     stream = CommonTokenStream(lexer)
     parser = latex2sympy2.PSParser(stream)
+    parser._interp.predictionMode = mode
     parser.removeErrorListeners()
     parser.addErrorListener(listener)
     try:
@@ -60,7 +71,7 @@ def _parsed(latex: str) -> sympy.Expr:
         if stream.LA(1) != Token.EOF or tree.relation_list() or not tree.relation().expr():
             raise Unparsed("not one complete expression")
         found = latex2sympy2.convert_expr(tree.relation().expr())
-    except (Unparsed, MemoryError, RecursionError, TimeoutError):
+    except (Unparsed, MemoryError, RecursionError):
         raise
     except Exception as error:  # the parser raises whatever its grammar runs into
         raise Unparsed(f"latex2sympy2: {str(error).splitlines()[0][:80]}") from None

@@ -6,7 +6,10 @@ _GREEK = (
     "alpha|beta|gamma|delta|epsilon|varepsilon|zeta|eta|theta|iota|kappa|lambda|mu|nu|xi|rho"
     "|sigma|tau|phi|varphi|chi|psi|omega|Gamma|Delta|Theta|Lambda|Xi|Pi|Sigma|Phi|Psi|Omega|ell"
 )
-_LETTER = rf"(?:[A-Za-z]|\\(?:{_GREEK})(?![A-Za-z])|\\(?:hat|bar|vec|tilde|overline)\{{[A-Za-z]{{1,2}}\}}|\\mathbb\{{[A-Z]\}})"
+_LETTER = (
+    rf"(?:[A-Za-z]|\\(?:{_GREEK})(?![A-Za-z])"
+    r"|\\(?:hat|bar|vec|tilde|overline)\{[A-Za-z]{1,2}\}|\\mathbb\{[A-Z]\})"
+)
 _INDEX = r"(?:_\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\})?"
 _MARKS = r"'*(?:\^\{(?:'|\\prime|-1|\\circ|\*)\})?'*"
 _ATOM = rf"{_LETTER}{_INDEX}{_MARKS}{_INDEX}"

@@ -57,9 +57,9 @@ _RENAMED = {
     "geq": "ge", "geqslant": "ge", "geqq": "ge", "neq": "ne", "lbrace": "{", "rbrace": "}",
     "longrightarrow": "to", "rightarrow": "to", "Rightarrow": "implies", "iff": "implies",
     "Leftrightarrow": "implies", "vee": "lor", "wedge": "land", "dots": "ldots", "cdots": "ldots",
-    "dotsc": "ldots", "varnothing": "emptyset", "arg": "arg", "backslash": "setminus",
-    "smallsetminus": "setminus", "times": "cdot", "ast": "cdot", "bullet": "cdot", "simeq": "approx",
-    "approxeq": "approx", "thickapprox": "approx", "operatorname": "text", "arcsec": "arcsec",
+    "dotsc": "ldots", "varnothing": "emptyset", "backslash": "setminus",
+    "smallsetminus": "setminus", "times": "cdot", "ast": "cdot", "bullet": "cdot",
+    "simeq": "approx", "approxeq": "approx", "thickapprox": "approx",
 }  # fmt: skip
 _AS_TEXT = {
     "lt": "<", "gt": ">", "lbrack": "[", "rbrack": "]", "lparen": "(", "rparen": ")",
@@ -173,7 +173,7 @@ def _unwrap(_: str, content: str) -> str:
 
 
 def _text(name: str, content: str) -> str:
-    """Words stay in `\\text{}`; what is really mathematics (a digit, one letter) comes out of it."""
+    """Words stay in `\\text{}`; mathematics in it (a digit, one letter) comes out."""
     bare = content.strip().replace(r"\ ", " ")
     if _NAMED.match(bare):
         return "\\" + bare + " "

@@ -17,7 +17,8 @@ _TYPED = re.compile(
 _FRACTION = re.compile(r"\\frac\{(?P<top>[^{}]+)\}\{(?P<bottom>[^{}]+)\}\Z")
 _SLASH = re.compile(r"(?P<top>[^/{}\\ ]+|\([^/{}\\]+\)) ?/ ?(?P<bottom>[^/{}\\ ]+|\([^/{}\\]+\))\Z")
 _MIXED = re.compile(
-    r"(?P<whole>\d+) ?(?:\\frac\{(?P<top>\d+)\}\{(?P<bottom>\d+)\}|(?<= )(?P<t>\d+) ?/ ?(?P<b>\d+))\Z"
+    r"(?P<whole>\d+) ?(?:\\frac\{(?P<top>\d+)\}\{(?P<bottom>\d+)\}"
+    r"|(?<= )(?P<t>\d+) ?/ ?(?P<b>\d+))\Z"
 )
 _TEN = re.compile(r"10\s*\^\{(?P<power>[+-]?\d+)\}\Z")
 

@@ -11,9 +11,9 @@ from workflow_scripts.grading.evaluate import Undefined, approximate
 from workflow_scripts.grading.forms import Base, Form, Group, Relation, Scalar, Union
 from workflow_scripts.grading.latex import expression
 from workflow_scripts.grading.names import is_name, is_symbol, is_tuple_of_names
+from workflow_scripts.grading.normalise import canonical
 from workflow_scripts.grading.outcome import Outcome, refused
 from workflow_scripts.grading.repair import Unparsed
-from workflow_scripts.grading.normalise import canonical
 from workflow_scripts.grading.scalars import same_values, sample_points
 from workflow_scripts.grading.structure import form
 from workflow_scripts.grading.units import quantity
@@ -207,7 +207,7 @@ def _touch(a: Span, b: Span) -> bool:
 
 
 def same_relation(gold: Relation, candidate: Relation) -> Outcome:
-    """Two relations with one sign each: the same up to a non-zero (for < and >, positive) factor."""
+    """Two relations with one sign each: the same up to a non-zero factor (positive for < and >)."""
     if len(gold.signs) != 1 or len(candidate.signs) != 1:
         return refused("relation")
     ours, theirs = _difference(gold), _difference(candidate)

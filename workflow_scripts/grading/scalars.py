@@ -12,7 +12,6 @@ from workflow_scripts.grading.forms import Scalar
 from workflow_scripts.grading.latex import expression
 from workflow_scripts.grading.numbers import Number, number, rounds_to
 from workflow_scripts.grading.outcome import Outcome, refused
-from workflow_scripts.grading.repair import Unparsed
 from workflow_scripts.grading.units import same_unit
 
 ROUNDED_DIGITS = 4  # significant digits that a rounded decimal must show for an exact gold
@@ -120,10 +119,16 @@ def _same_constants(
             return Outcome(True, "numeric", frozenset() if same else frozenset({"form"}))
         if candidate is not None and not mpmath.im(a) and _shown(mpmath.re(a), candidate):
             return Outcome(True, "numeric", frozenset({"rounded"}))
-        if gold is not None and gold.decimals is not None and gold.digits >= 2:
-            if not mpmath.im(b) and rounds_to(_fraction(mpmath.re(b)), gold.value, gold.decimals):
-                return Outcome(True, "numeric", frozenset({"rounded"}))
+        if _rounds_to_gold(b, gold):
+            return Outcome(True, "numeric", frozenset({"rounded"}))
         return refused("numeric")
+
+
+def _rounds_to_gold(value: mpmath.mpc, gold: Number | None) -> bool:
+    """Whether an exact candidate rounds to the digits of a decimal gold."""
+    if gold is None or gold.decimals is None or gold.digits < 2 or mpmath.im(value):
+        return False
+    return rounds_to(_fraction(mpmath.re(value)), gold.value, gold.decimals)
 
 
 def _same_numerically(a: mpmath.mpc, b: mpmath.mpc, left: sympy.Expr, right: sympy.Expr) -> bool:

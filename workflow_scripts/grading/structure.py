@@ -18,10 +18,11 @@ from workflow_scripts.grading.forms import (
     Union,
     Words,
 )
+from workflow_scripts.grading.leaf import leaf
 from workflow_scripts.grading.names import is_name
-from workflow_scripts.grading.normalise import canonical, normalise
 from workflow_scripts.grading.numbers import number
-from workflow_scripts.grading.repair import Unparsed, repair
+from workflow_scripts.grading.prepare import prepare, trim
+from workflow_scripts.grading.repair import Unparsed
 from workflow_scripts.grading.units import quantity
 from workflow_scripts.grading.words import SYMBOLIC, words_of
 
@@ -61,12 +62,6 @@ _JOINERS = re.compile(
 _ANDS = re.compile(
     r"\\text\{\s*,?\s*and\s*,?\s*\}|(?<![A-Za-z\\])and(?![A-Za-z])|\\land(?![A-Za-z])"
 )
-_LEAD = re.compile(
-    r"^(?:(?:\\text\{)?\s*(?:(?:approximately|approx|about|exactly|roughly|thus|so|hence"
-    r"|therefore|is|are|equals?|the answer is|answer)\b\.?)\s*:?\s*\}?|\\approx|\\text\{[^{}]*(?:\bis|:|=)\s*\}"
-    r"|[=:]|\\implies|\\therefore)\s*",
-    re.IGNORECASE,
-)
 _TIME = re.compile(r"\s*\d{1,2}\s*:\s*\d{2}(?:\s*:\s*\d{2})?\s*\Z")
 _MERIDIEM = re.compile(r"\s*(?:\\text\{)?\s*\b([ap])\.?\s?m\.?\s*\}?\s*\Z", re.IGNORECASE)
 _VARIANTS = 3  # independent plus-minus signs that are expanded
@@ -82,30 +77,11 @@ def read(text: str) -> Form:
     return form(prepare(text))
 
 
-def prepare(text: str) -> str:
-    """Normalised and repaired text, without decoration at its ends."""
-    return _trim(repair(_trim(normalise(text))))
-
-
-def _trim(text: str) -> str:
-    before = None
-    while text != before:
-        before = text
-        text = text.strip().rstrip(";:").strip()
-        if text.endswith((".", ",")) and not text.endswith(r"\,"):
-            text = text[:-1].rstrip()
-        text = _LEAD.sub("", text, count=1) or text
-        wrapped = enclosed(text) if text.startswith("{") else None
-        if wrapped and not re.search(r"(?<!\\)[,]", wrapped[1]):
-            text = wrapped[1]
-    return text
-
-
 def form(text: str, depth: int = 0) -> Form:
     """The form of a prepared text; `depth` counts the brackets that it stood in."""
     if depth > 12:
         raise Unparsed("nested too deep")
-    text = _trim(text)
+    text = trim(text)
     if not text:
         raise Unparsed("empty")
     for reader in (
@@ -122,7 +98,7 @@ def form(text: str, depth: int = 0) -> Form:
         found = reader(text, depth)
         if found is not None:
             return found
-    return _leaf(text)
+    return leaf(text)
 
 
 def _symbolic(text: str, _: int) -> Form | None:
@@ -135,7 +111,7 @@ def _matrix(text: str, depth: int) -> Form | None:
     match = _MATRIX.search(text)
     if match is None or text.count(r"\begin") != 1:
         return _cases(text, depth)
-    factor = _trim(text[: match.start()])
+    factor = trim(text[: match.start()])
     if factor and (enclosed(factor) or not re.search(r"[=+\-(\[]\s*\Z", factor)) is False:
         return None
     wrapped = factor in ("(", "[")
@@ -266,7 +242,7 @@ def _relation(text: str, depth: int) -> Form | None:
     for cut, token in cuts:
         terms.append(text[at:cut].strip())
         at = cut + len(token)
-    terms.append(_trim(text[at:]))
+    terms.append(trim(text[at:]))
     if not all(terms):
         return None
     signs = tuple(_SIGNS[token] for _, token in cuts)
@@ -346,42 +322,3 @@ def _signed(text: str, depth: int) -> Form | None:
 def _sign(text: str, plus: str, minus: str) -> str:
     text = re.sub(r"\\pm(?![A-Za-z])", plus, text)
     return re.sub(r"\\mp(?![A-Za-z])", minus, text)
-
-
-def _leaf(text: str) -> Form:
-    words = _plain_words(text)
-    if words is not None:
-        return words
-    taken = quantity(text)
-    wrapped = enclosed(taken.body)
-    body = taken.body
-    if wrapped and wrapped[0] in "([" and "," not in wrapped[1]:
-        inner = form(body, 11)
-        if isinstance(inner, Scalar):
-            return Scalar(inner.latex, taken.unit or inner.unit, taken.percent or inner.percent)
-    if re.search(r"\\text\{|(?<![\\A-Za-z{])[A-Za-z]{5,}", body):
-        return Words(words_of(text))
-    return Scalar(canonical(body).removeprefix("+"), taken.unit, taken.percent)
-
-
-def _worded_list(text: str) -> Form:
-    """`\\text{A, B and C}` lists short names; anything longer is one text."""
-    parts = [part.strip() for part in re.split(r",| and |;", text) if part.strip()]
-    if len(parts) < 2 or any(len(part.split()) > 2 for part in parts) or parts[0] in ("yes", "no"):
-        return Words(text)
-    return Group("", tuple(Words(part) for part in parts), "")
-
-
-def _plain_words(text: str) -> Form | None:
-    """The text as words, if it is nothing but words."""
-    if re.fullmatch(r"(?:\\text\{[^{}]*\}\s*)+", text):
-        return _worded_list(words_of(text))
-    plain = re.fullmatch(r"[A-Za-z][A-Za-z', \-]*[A-Za-z.]", text)
-    if plain and re.search(r"[A-Za-z]{4,}|[A-Za-z]{2,} [A-Za-z]{2,}", text):
-        return Words(words_of(text))
-    return Words(words_of(text)) if words_of(text) in _SHORT_WORDS else None
-
-
-_SHORT_WORDS = frozenset(
-    "yes no odd even all any none one two six ten red may mon tue wed thu fri sat sun".split()
-)

@@ -16,13 +16,12 @@ _SAME = {
     "dne": "does not exist", "doesn't exist": "does not exist", "true": "yes", "false": "no",
     "grey": "gray", "infinitely many": "infinitely many", "infinite": "infinitely many",
 }  # fmt: skip
-NUMBERS = {
-    word: value
-    for value, word in enumerate(
-        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen"
-        " fifteen sixteen seventeen eighteen nineteen twenty".split()
-    )
-}
+_COUNTED = (
+    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten",
+    "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen",
+    "nineteen", "twenty",
+)  # fmt: skip
+NUMBERS = {word: value for value, word in enumerate(_COUNTED)}
 NUMBERS |= {"thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "hundred": 100, "none": 0}
 _HEDGES = {"or", "not", "neither", "nor", "either", "isn't", "aren't", "cannot", "except", "maybe"}
 MAX_SENTENCE = 20

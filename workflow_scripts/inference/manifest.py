@@ -34,6 +34,7 @@ def build_manifest(
         "engine_facts": store.noted("engine_facts"),
         "peak_rss_mb": store.noted("peak_rss_mb"),
         "prefix_check": store.noted("prefix_check"),
+        "estimate": store.noted("estimate"),
         "tokens": tokens,
         "datasets": dataset_facts(rows),
         "infinite": infinite_facts(rows),

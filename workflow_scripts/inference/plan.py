@@ -41,7 +41,7 @@ class Need:
 class Row:
     """One finished row of a cell, before it is decoded to text.
 
-    prompt_end  last ids in front of the thinking, so that a decoder knows the context
+    prompt      chat prompt and prefill
     tries       draws that were looked at
     capacity    the number behind "infinite"
     """
@@ -51,7 +51,7 @@ class Row:
     sample: int
     tries: int
     prompt_tokens: int
-    prompt_end: Ids
+    prompt: Ids
     capacity: int
     chain_id: str
     cut: Cut
@@ -110,9 +110,9 @@ class Plan:
             for arm in reading.arms:
                 self._root(arm)
 
-    def root(self) -> Root:
-        """Where the bare question's greedy chain starts; its capacity is "infinite"."""
-        return self._root(Arm())
+    def root(self, arm: Arm | None = None) -> Root:
+        """Where an arm's chain starts; without one, the bare question's greedy chain."""
+        return self._root(arm or Arm())
 
     def rows(
         self, lookup: Lookup, only: set[int] | None = None
@@ -167,7 +167,7 @@ class Plan:
             reading.sample,
             tries,
             root.prompt_tokens,
-            root.prompt[-8:],
+            root.prompt,
             root.capacity,
             chain_id,
             thinking,

@@ -7,6 +7,8 @@ from workflow_scripts.inference.loops import loops
 from workflow_scripts.inference.plan import Row
 from workflow_scripts.inference.prompts import Vocabulary
 
+CONTEXT_IDS = 8  # ids in front of a text that its decoding may depend on
+
 
 def table_row(row: Row, model: str, vocabulary: Vocabulary) -> dict[str, Any]:
     """One line of the GENERATION table without `same_as`."""
@@ -14,7 +16,7 @@ def table_row(row: Row, model: str, vocabulary: Vocabulary) -> dict[str, Any]:
     spliced = sum(s.stop - s.start for s in row.cut.spans if s.author == SPLICED)
     forced = "" if row.cut.end == NATURAL else vocabulary.delimiters.forced_answer
     method = row.cell.method
-    text = vocabulary.decode_after(row.prompt_end, thinking)
+    text = vocabulary.decode_after(row.prompt[-CONTEXT_IDS:], thinking)
     return {
         "model": model,
         "dataset": row.question.dataset,
@@ -47,7 +49,9 @@ def _spans(row: Row, text: str, vocabulary: Vocabulary) -> list[dict[str, Any]]:
     marks = {0: 0, len(row.cut.ids): len(text)}
     for span in row.cut.spans[1:]:
         before = row.cut.ids[: span.start]
-        marks[span.start] = min(len(vocabulary.decode_after(row.prompt_end, before)), len(text))
+        marks[span.start] = min(
+            len(vocabulary.decode_after(row.prompt[-CONTEXT_IDS:], before)), len(text)
+        )
     return [
         {
             "author": span.author,

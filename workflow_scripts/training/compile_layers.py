@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 import torch
+import torch._functorch.config
 
 from workflow_scripts.common.errors import ConfigError
 from workflow_scripts.training.packed_model import PackedModel
@@ -29,6 +30,9 @@ def should_compile(wanted: str, device: str, backend: str, stage: int) -> bool:
 
 def compile_layers(model: PackedModel) -> None:
     """Replace every decoder layer's forward by one shared compiled function."""
+    # Save inputs of matrix products and of attention only; norms and the gated product are cheap
+    # to compute again and would double what a token holds until the backward pass.
+    torch._functorch.config.aggressive_recomputation = True
     kinds = {type(layer) for layer in model.layers}
     shared = {kind: _with_dynamic_tokens(torch.compile(kind.forward)) for kind in kinds}
     for layer in model.layers:

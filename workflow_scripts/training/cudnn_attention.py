@@ -11,7 +11,7 @@ is set to zero.
 
 import torch
 
-STEP = 512
+STEP = 128
 
 _forward = torch.ops.aten._scaled_dot_product_cudnn_attention
 _backward = torch.ops.aten._scaled_dot_product_cudnn_attention_backward

@@ -17,19 +17,26 @@ def prepare_environment(device: str) -> None:
     if device == "cpu":
         os.environ["DS_ACCELERATOR"] = "cpu"
         os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
+        # Spinning at barriers costs a factor of ten or more when other jobs want the cores.
+        os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     os.environ.setdefault("PYTORCH_ALLOC_CONF", "expandable_segments:True")
     os.environ.setdefault("PYTORCH_CUDA_ALLOC_CONF", "expandable_segments:True")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 
 def pick_device(wanted: str) -> str:
-    """`cuda` or `cpu`; UserError when a GPU is asked for and none is there."""
+    """`cuda` or `cpu`; UserError when a GPU is asked for and none is there.
+
+    For `cpu` torch is not imported: OpenMP reads its environment when torch loads it.
+    """
+    if wanted == "cpu":
+        return "cpu"
     import torch
 
     present = torch.cuda.is_available()
     if wanted == "cuda" and not present:
         raise UserError("training.device is cuda, but torch sees no GPU; set device: cpu or auto")
-    return "cuda" if present and wanted != "cpu" else "cpu"
+    return "cuda" if present else "cpu"
 
 
 def is_worker() -> bool:

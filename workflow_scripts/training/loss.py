@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-SLAB_ROWS = 4096
+SLAB_ROWS = 2048
 
 
 class _HeadLoss(torch.autograd.Function):

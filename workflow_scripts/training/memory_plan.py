@@ -4,8 +4,11 @@ Recomputing a layer costs a third of its arithmetic again, so only what does not
 decided for every pack. All numbers are bytes.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+
+import torch
 
 CPU_TOKENS = 4096  # wide enough for the matrix products, small enough for the caches
 SMALLEST, LARGEST = 8192, 16384  # packs beyond this gain nothing more on one GPU
@@ -50,6 +53,21 @@ def cpu_plan(micro_batch_tokens: int | str, layers: int, mode: str) -> MemoryPla
     return MemoryPlan(tokens, layers, mode)
 
 
+def measure_token_bytes(hidden: Callable[[], Any], tokens: int, layers: int) -> float:
+    """Bytes that one token holds in one layer between forward and backward, measured on the GPU.
+
+    `hidden` runs the decoder on `tokens` tokens with nothing recomputed.
+    """
+    hidden()  # the first call compiles and fills caches
+    torch.cuda.synchronize()
+    before = torch.cuda.memory_allocated()
+    out = hidden()
+    torch.cuda.synchronize()
+    held = torch.cuda.memory_allocated() - before
+    del out
+    return held / tokens / layers
+
+
 def gpu_plan(
     micro_batch_tokens: int | str,
     mode: str,
@@ -57,12 +75,14 @@ def gpu_plan(
     compiled: bool,
     slab_rows: int,
     free_bytes: float,
+    measured: float | None = None,
 ) -> MemoryPlan:
     """Plan for a GPU with `free_bytes` left once parameters, gradients and Adam states are there.
 
     `config` is the transformers configuration. Activation sizes are for bf16 and a gated MLP:
     compiled layers keep two residuals, rotated queries, keys and values, the attention output, gate
-    and up; uncompiled ones keep norms in float32 and the gated product as well.
+    and up; uncompiled ones keep norms in float32 and the gated product as well. `measured` (bytes
+    per token and layer, from `measure_token_bytes`) replaces that estimate.
     """
     layers, width, ffn = config.num_hidden_layers, config.hidden_size, config.intermediate_size
     head_dim = getattr(config, "head_dim", None) or width // config.num_attention_heads
@@ -70,6 +90,7 @@ def gpu_plan(
     per_token = 2 * (2 * width + (2 * heads + 2 * kv_heads) * head_dim + 2 * ffn) + 4 * heads
     if not compiled:
         per_token += 2 * (6 * width + 2 * ffn + (heads + kv_heads) * head_dim) + 8 * width
+    per_token = measured or per_token
     vocabulary = config.vocab_size
     fixed = slab_rows * vocabulary * 2 + vocabulary * width * (4 + 2 + 2) + MARGIN
     one_pass = per_token + 2 * (3 * ffn + 4 * width) + 4 * 2 * width

@@ -21,11 +21,16 @@ from workflow_scripts.training.flops import device_peak, model_shape
 from workflow_scripts.training.launch import rank, world_size
 from workflow_scripts.training.loop import Run, train_steps
 from workflow_scripts.training.loss import SLAB_ROWS
-from workflow_scripts.training.memory_plan import MemoryPlan, cpu_plan, gpu_plan
+from workflow_scripts.training.memory_plan import (
+    MemoryPlan,
+    cpu_plan,
+    gpu_plan,
+    measure_token_bytes,
+)
 from workflow_scripts.training.micro_batch import Packed, assemble, sample_weights
 from workflow_scripts.training.model_card import ModelCard
 from workflow_scripts.training.model_files import describe, read_config
-from workflow_scripts.training.packed_model import load
+from workflow_scripts.training.packed_model import PackedModel, load
 from workflow_scripts.training.recipe import TrainSettings
 from workflow_scripts.training.schedule import MicroBatch, Schedule
 from workflow_scripts.training.stop_signal import StopSignal
@@ -134,10 +139,24 @@ def memory_plan(
     mode, config = settings.activation_checkpointing, engine.module.causal_lm.config
     if device.type == "cpu":
         return cpu_plan(tokens, config.num_hidden_layers, mode)
-    free = torch.tensor(engine.free_bytes(device), device=device, dtype=torch.float64)
+    measured = None if engine.stage == 3 else probe_token_bytes(engine.module, device)
+    # A byte more per token is a byte less free: ranks agree on the smallest room.
+    room = [engine.free_bytes(device), -(measured or 0.0)]
+    agreed = torch.tensor(room, device=device, dtype=torch.float64)
     if world_size() > 1:
-        torch.distributed.all_reduce(free, op=torch.distributed.ReduceOp.MIN)
-    return gpu_plan(tokens, mode, config, compiled, SLAB_ROWS, float(free))
+        torch.distributed.all_reduce(agreed, op=torch.distributed.ReduceOp.MIN)
+    free, held = float(agreed[0]), -float(agreed[1])
+    return gpu_plan(tokens, mode, config, compiled, SLAB_ROWS, free, held or None)
+
+
+def probe_token_bytes(model: PackedModel, device: torch.device, tokens: int = 2048) -> float:
+    """Activation bytes per token and layer of this model as it runs here (see memory_plan)."""
+    model.recompute = 0
+    ids = torch.zeros(tokens, dtype=torch.long, device=device)
+    cu_seqlens = torch.tensor([0, tokens], dtype=torch.int32, device=device)
+    positions = torch.arange(tokens, device=device)
+    batch = Packed(ids, positions, (0, tokens), cu_seqlens, ids[:0], ids[:0], ids[:0].float())
+    return measure_token_bytes(lambda: model.hidden(batch), tokens, len(model.layers))
 
 
 def identity(

@@ -9,27 +9,29 @@ const ENDS = {
 function column(view, row, texts, otherTexts, other) {
   const slot = view.store.slot[row.number];
   const label = `${row.method.name}/${row.budget}`;
-  const answer = texts.answers[texts.answer[slot]];
   return make(
     "section",
     { class: "column", "aria-label": `${row.model.title}, ${label}` },
     other ? make("h3", {}, `${row.model.title}: ${label}`) : null,
     other ? factsList(view.store, row) : null,
-    make("h3", {}, `Thinking (${plural(row.thinking, "token")})`),
-    legend(row),
-    thinkingSection(view, row, texts, otherTexts, other),
     make(
-      "h3",
+      "div",
       {},
-      `Answer (${plural(row.answer, "token")}${row.answerCut ? ", cut at its cap" : ""})`,
+      make("h3", {}, `Thinking (${plural(row.thinking, "token")})`),
+      thinkingSection(view, row, texts, otherTexts, other),
+      make("h3", {}, `Answer (${answerLength(row)})`),
+      answerSection(view, row, texts.answers[texts.answer[slot]]),
     ),
-    answer
-      ? renderText(answer, {
-          formulas: !view.options.source,
-          splices: forcedStart(view.store, row, answer),
-        })
-      : make("p", { class: "empty" }, "The answer is empty."),
   );
+}
+
+const answerLength = (row) =>
+  plural(row.answer, "token") + (row.answerCut ? ", cut at its cap" : "");
+
+function answerSection(view, row, answer) {
+  if (!answer) return make("p", { class: "empty" }, "The answer is empty.");
+  const splices = forcedStart(view.store, row, answer);
+  return renderText(answer, { splices, formulas: !view.options.source });
 }
 
 // The part of a forced answer that the workflow wrote.
@@ -50,8 +52,8 @@ function factsList(store, row) {
     ["Judged by", row.rule || "\u2013"],
     ["Flags", row.flags || "none"],
     ["Thinking", `${plural(row.thinking, "token")}, ${counted(row.spliced)} of them spliced`],
-    ["Budget", row.cap === null ? row.budget : `${row.budget} (${plural(row.cap, "token")})`],
-    ["Answer", `${plural(row.answer, "token")}${row.answerCut ? ", cut at its cap" : ""}`],
+    ["Budget", budgetValue(row)],
+    ["Answer", answerLength(row)],
     ["Prompt", plural(row.prompt, "token")],
     ["Continuations", row.n ? `${row.used} of ${row.n} asked for` : "none asked for"],
     ["End", end],
@@ -65,24 +67,16 @@ function factsList(store, row) {
   );
 }
 
+function budgetValue({ budget, cap }) {
+  return cap === null || String(cap) === budget ? budget : `${budget} (${plural(cap, "token")})`;
+}
+
 // An answer as a formula with its source beside it, or as plain text.
 function answerValue(text, math) {
   if (text === null) return "\u2013";
   const formula = math ? bareFormula(text) : null;
   const source = make("code", { dir: "auto" }, text === "" ? "(empty)" : text);
   return formula ? make("span", { class: "value" }, formula, " ", source) : source;
-}
-
-function legend(row) {
-  const spliced = row.spliced ? [make("mark", { class: "spliced" }, "spliced by the method")] : [];
-  return make(
-    "p",
-    { class: "legend" },
-    make("span", { class: "model-text" }, "written by the model"),
-    ...spliced,
-    make("span", { class: "cut" }, "\u2702 cut point of a budget"),
-    make("span", { class: "cut ended" }, "\u25a0 end by the model"),
-  );
 }
 
 function thinkingSection(view, row, texts, otherTexts, other) {

@@ -18,9 +18,21 @@ function renderSample(view) {
       siblingSection(view, row),
     ),
     toolbar(view, row, other),
+    legend(row.spliced + (other?.spliced ?? 0) > 0),
     make("div", { class: other ? "columns two" : "columns" }, ...columns),
   );
   return article;
+}
+
+function legend(spliced) {
+  return make(
+    "p",
+    { class: "legend" },
+    make("span", { class: "model-text" }, "written by the model"),
+    spliced ? make("mark", { class: "spliced" }, "spliced in by the method") : null,
+    make("span", { class: "cut" }, "\u2702 cut point of a budget"),
+    make("span", { class: "cut ended" }, "\u25a0 thinking ended by the model"),
+  );
 }
 
 function heading(view, row) {

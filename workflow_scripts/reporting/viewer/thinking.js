@@ -130,6 +130,7 @@ function cutNode(store, cells, inside, href) {
     ? `Cut after ${tokens}`
     : `Thinking ended by the model after ${tokens}`;
   const where = inside ? " (inside the formula before this mark)" : "";
+  const shownText = forced.length ? `\u2702 ${budgets.join(" \u00b7 ")}` : "\u25a0 end";
   const label = `${what}${where}: ${names}`;
   return make(
     "a",
@@ -137,8 +138,8 @@ function cutNode(store, cells, inside, href) {
       class: forced.length ? "cut" : "cut ended",
       href: href(cells[0]),
       title: label,
-      "aria-label": label,
+      "aria-label": `${shownText}: ${label}`,
     },
-    forced.length ? `\u2702 ${budgets.join(" \u00b7 ")}` : "\u25a0 end",
+    shownText,
   );
 }

@@ -1,0 +1,144 @@
+"""Time and memory of analysis, plots and report on a made-up study of full size.
+
+3 benchmarks x 100 questions, 2 models, 45 cells (natural, truncation and two phrases with three n
+at 6 budgets, two class prompts), thinking up to 32,000 tokens: 27,000 generations in 270 files.
+
+    python -m benchmarks.reporting_full_size [--folder FOLDER]
+
+Bar: at most 60 s in all on 2 cores. Each rule runs alone, as the workflow would start it.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tests.analysis.synthetic import Plan, write_study
+
+BUDGETS = (500, 1000, 2000, 4000, 8000, "infinite")
+PLAN = Plan(budgets=BUDGETS, natural_mean=3000.0, infinite=32000, training_gain=0.6, effect=0.6)
+CHILD = """
+import runpy, sys
+module = sys.argv[1]
+sys.argv = [module, *sys.argv[2:]]
+runpy.run_module(module, run_name="__main__")
+print(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")))
+"""
+RESULTS = ("scaling", "curves", "methods", "forcing", "lengths")
+
+
+def commands(root: Path, paths: dict[str, list[Path]]) -> list[tuple[str, list[str]]]:
+    """Name and arguments of every rule, in order."""
+    tables, plots = root / "analysis", root / "plots"
+    settings = PLAN.settings()
+    settings["analysis"]["bootstrap"] = 10_000
+    files = {
+        name: f"{tables}/{name}.csv" for name in ("points", "metrics", "pairs")
+    }  # the tables that most rules read
+    files |= {"outcomes": f"{tables}/outcomes.parquet", "quality": f"{tables}/quality.json"}
+    files["checks"] = f"{tables}/checks.json"
+
+    def options(**given: object) -> list[str]:
+        words: list[str] = []
+        for name, value in given.items():
+            words.append("--" + name.replace("_", "-"))
+            words += [str(v) for v in value] if isinstance(value, list) else [str(value)]
+        return words
+
+    def picked(*names: str) -> dict[str, str]:
+        return {name: files[name] for name in names}
+
+    inputs = {name: paths[name] for name in ("generations", "grades", "engines", "benchmarks")}
+    base = ["--settings", json.dumps({"base": PLAN.models[0]})]
+    whole = ["--settings", json.dumps(settings | {"study": "full size"})]
+    curation = {n: root / f"curation/{n}.csv" for n in ("funnel", "domains", "sources")}
+    drawn = {name: plots / f"{name}.png" for name in RESULTS}
+    return [
+        (
+            "analysis.count_points",
+            options(**inputs, **picked("points", "outcomes", "quality")) + whole,
+        ),
+        (
+            "analysis.measure",
+            options(**picked("points", "outcomes", "metrics", "pairs", "checks")) + whole,
+        ),
+        (
+            "reporting.plot_results",
+            options(**picked("points", "pairs", "outcomes"), **drawn) + base,
+        ),
+        (
+            "reporting.plot_claims",
+            options(
+                **picked("points", "metrics", "pairs"),
+                effects=plots / "effects.png",
+                flat=plots / "flat.png",
+            )
+            + base,
+        ),
+        (
+            "reporting.plot_curation",
+            options(**curation, **{f"{n}_png": plots / f"{n}.png" for n in curation}),
+        ),
+        (
+            "reporting.plot_training",
+            options(
+                logs=[p.with_name("log.csv") for p in paths["training"]],
+                png=plots / "training.png",
+            ),
+        ),
+        (
+            "reporting.write_report",
+            options(
+                **files,
+                **inputs,
+                funnel=[],
+                curation_md=[root / "curation/curation.md"],
+                contamination=[root / "curation/contamination.json"],
+                training=paths["training"],
+                plots=[*drawn.values(), plots / "effects.png", plots / "flat.png"],
+                attempts=[],
+                markdown=root / "report/report.md",
+                html=root / "report/report.html",
+            )
+            + whole,
+        ),
+    ]
+
+
+def timed(module: str, words: list[str]) -> tuple[float, float]:
+    """Wall seconds and peak memory (MB) of one rule.
+
+    The child tells its own high-water mark: what the system reports about a child includes the
+    memory of this process at the time of the fork.
+    """
+    start = time.perf_counter()
+    command = [sys.executable, "-c", CHILD, f"workflow_scripts.{module}", *words]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(f"{module} failed:\n{done.stderr}")
+    peak = int(done.stdout.split()[-2]) / 1024
+    return time.perf_counter() - start, peak
+
+
+def main() -> None:
+    """Write the study, run the rules, print a table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--folder", type=Path, help="keep the study here")
+    folder = parser.parse_args().folder
+    with tempfile.TemporaryDirectory() as scratch:
+        root = folder or Path(scratch)
+        paths = write_study(root, PLAN)
+        size = sum(path.stat().st_size for path in paths["generations"]) / 1e6
+        print(f"{len(paths['generations'])} files of generations, {size:.0f} MB")
+        rows = [(module, *timed(module, words)) for module, words in commands(root, paths)]
+    for module, seconds, memory in rows:
+        print(f"{module:26} {seconds:6.1f} s {memory:7.0f} MB")
+    total, peak = sum(row[1] for row in rows), max(row[2] for row in rows)
+    print(f"{'all, one after another':26} {total:6.1f} s {peak:7.0f} MB peak; bar: 60 s")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,35 @@
+"""From the raw text of an answer to the text that its form is read from."""
+
+import re
+
+from workflow_scripts.grading.braces import enclosed
+from workflow_scripts.grading.normalise import normalise
+from workflow_scripts.grading.repair import repair
+
+_LEAD = re.compile(
+    r"^(?:(?:\\text\{)?\s*(?:(?:approximately|approx|about|exactly|roughly|thus|so|hence"
+    r"|therefore|is|are|equals?|the answer is|answer)\b\.?)\s*:?\s*\}?"
+    r"|\\approx|\\text\{[^{}]*(?:\bis|:|=)\s*\}"
+    r"|[=:]|\\implies|\\therefore)\s*",
+    re.IGNORECASE,
+)
+
+
+def prepare(text: str) -> str:
+    """Normalised and repaired text, without decoration at its ends."""
+    return trim(repair(trim(normalise(text))))
+
+
+def trim(text: str) -> str:
+    """Text without lead-in words, full stops, and braces around all of it."""
+    before = None
+    while text != before:
+        before = text
+        text = text.strip().rstrip(";:").strip()
+        if text.endswith((".", ",")) and not text.endswith(r"\,"):
+            text = text[:-1].rstrip()
+        text = _LEAD.sub("", text, count=1) or text
+        wrapped = enclosed(text) if text.startswith("{") else None
+        if wrapped and not re.search(r"(?<!\\)[,]", wrapped[1]):
+            text = wrapped[1]
+    return text

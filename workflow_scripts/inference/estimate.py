@@ -1,0 +1,62 @@
+"""Say what a model's sweep will take before it runs: a few questions per dataset are measured.
+
+What the probe decodes stays in the store, so the sweep does not decode it again.
+"""
+
+import argparse
+import os
+from pathlib import Path
+
+from workflow_scripts.common.artifacts import write_json
+from workflow_scripts.common.job import MANY, ONE, run
+from workflow_scripts.inference.engines import engine_maker, explained
+from workflow_scripts.inference.forecast import Forecast, burst, forecast, probe_questions
+from workflow_scripts.inference.manifest import read_rows
+from workflow_scripts.inference.plan import Plan
+from workflow_scripts.inference.questions import read_questions
+from workflow_scripts.inference.schedule import Sweep
+from workflow_scripts.inference.session import Session, open_session
+from workflow_scripts.inference.store import Store
+
+PROBE = 4  # questions per dataset
+
+
+def work(args: argparse.Namespace) -> None:
+    settings = args.settings
+    session = open_session(args.model, settings, None, args.threads, args.gpus)
+    questions = read_questions(args.benchmarks, settings["first"])
+    plans = [session.study.plan(question) for question in questions]
+    store = Store.writable(Path(settings["store"]), session.identity)
+    try:
+        with explained(args.log):
+            found = probe(session, plans, store, settings)
+        store.note("estimate", found.as_facts())
+    finally:
+        store.close()
+    write_json(args.estimate, {"model": session.model["name"], **found.as_facts()})
+    text = found.lines(session.model["name"]) + "\n"
+    os.write(int(os.environ.get("S1FLOW_TERMINAL_FD", "2")), text.encode())
+
+
+def probe(session: Session, plans: list[Plan], store: Store, settings: dict) -> Forecast:
+    """Decode a few questions' rows, then measure the rate with as many sequences as will run."""
+    chosen = probe_questions(plans, settings.get("probe", PROBE))
+    engine = engine_maker(session.model, session.inference, session.vocabulary, settings["seed"])()
+    sweep = Sweep(chosen, store, lambda: engine, f"estimate {session.model['name']}")
+    try:
+        sweep.run()
+        running = min(session.inference["engine"].get("max_sequences", 256), len(plans))
+        rates = burst(engine, [plan.root().prompt for plan in chosen], running)
+    finally:
+        engine.close()
+    rows = read_rows(chosen, store)
+    return forecast(plans, chosen, rows, rates, session.model, session.inference)
+
+
+def main() -> None:
+    """Entry point."""
+    run(work, __doc__, {"model": ONE, "benchmarks": MANY}, ("estimate",))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,153 @@
+"""Tokens, hours, memory and disk of a sweep, from a measured probe of a few questions."""
+
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from workflow_scripts.inference.chain import Ids
+from workflow_scripts.inference.engine import Engine, Request, Sampling
+from workflow_scripts.inference.memory import cache_bytes_per_token
+from workflow_scripts.inference.plan import Plan, Row
+
+BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
+BURST_IDS = 64  # ids per sequence when the decode rate is measured
+STORE_BYTES_PER_ID = 4.6  # int32 and SQLite's pages
+TABLE_BYTES_PER_ID = 3.0  # compressed ids and text in the cells' tables
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What a whole sweep will take. Tokens are ids to decode, hours are of all GPUs together.
+
+    step_s        seconds per id of a lone sequence: the longest chain cannot be faster
+    decode_rate   ids per second with as many sequences as the study runs side by side
+    """
+
+    questions: int
+    probed: int
+    tokens: int
+    decode_rate: float
+    step_s: float
+    longest_chain: int
+    wall_s: float
+    gpu_hours: float
+    weights_gib: float
+    cache_gib: float
+    disk_mib: float
+
+    def as_facts(self) -> dict[str, float]:
+        """Names and numbers."""
+        return asdict(self)
+
+    def lines(self, model: str) -> str:
+        """A short table for a terminal."""
+        return "\n".join(
+            [
+                f"{model}: {self.questions} questions, from {self.probed} probed",
+                f"  tokens to decode {self.tokens:>14,}",
+                f"  decode rate      {self.decode_rate:>14,.0f} tokens/s",
+                f"  wall time        {self.wall_s / 3600:>14.2f} h",
+                f"  GPU time         {self.gpu_hours:>14.2f} GPU-hours",
+                f"  memory           {self.weights_gib + self.cache_gib:>14.1f} GiB"
+                f" ({self.weights_gib:.1f} weights, {self.cache_gib:.1f} cache)",
+                f"  disk             {self.disk_mib:>14,.0f} MiB",
+            ]
+        )
+
+
+def probe_questions(plans: Sequence[Plan], per_dataset: int) -> list[Plan]:
+    """The same number of questions of each dataset, evenly spaced over its file order."""
+    groups: dict[str, list[Plan]] = defaultdict(list)
+    for plan in plans:
+        groups[plan.question.dataset].append(plan)
+    chosen = []
+    for group in groups.values():
+        count = min(per_dataset, len(group))
+        chosen += [group[i * len(group) // count] for i in range(count)]
+    return chosen
+
+
+def burst(engine: Engine, prompts: Sequence[Ids], sequences: int) -> tuple[float, float]:
+    """Ids per second with `sequences` at once, and seconds per id of one alone."""
+    alone = _timed(engine, prompts[:1], 1)
+    return sequences * BURST_IDS / _timed(engine, prompts, sequences), alone / BURST_IDS
+
+
+def _timed(engine: Engine, prompts: Sequence[Ids], sequences: int) -> float:
+    requests = [
+        Request(f"burst {sequences} {i}", prompts[i % len(prompts)], BURST_IDS, Sampling(()), "b b")
+        for i in range(sequences)
+    ]
+    start = time.monotonic()
+    engine.submit(requests)
+    left = len(requests)
+    while left:
+        left -= sum(output.finished for output in engine.poll())
+    return max(time.monotonic() - start, 1e-6)
+
+
+def forecast(
+    plans: Sequence[Plan],
+    probed: Sequence[Plan],
+    rows: Sequence[Row],
+    rates: tuple[float, float],
+    model: dict[str, Any],
+    inference: dict[str, Any],
+) -> Forecast:
+    """Scale the probed rows up to all plans, dataset by dataset."""
+    decoded, written, longest = _per_question(rows)
+    counts: dict[str, int] = defaultdict(int)
+    for plan in plans:
+        counts[plan.question.dataset] += 1
+    tokens = sum(decoded[name] * count for name, count in counts.items())
+    in_rows = sum(written[name] * count for name, count in counts.items())
+    rate, step = rates
+    engine = inference["engine"]
+    gpus = inference.get("gpus", 1) if engine["device"] == "gpu" else 0
+    groups = max(1, gpus // engine.get("tensor_parallel", 1))
+    wall = tokens / (rate * groups) + longest * step
+    path = Path(model["path"])
+    width = cache_bytes_per_token(path, BYTES.get(engine["dtype"], 2))
+    running = min(engine.get("max_sequences", 256), len(plans))
+    return Forecast(
+        questions=len(plans),
+        probed=len(probed),
+        tokens=round(tokens),
+        decode_rate=round(rate * groups, 1),
+        step_s=round(step, 6),
+        longest_chain=longest,
+        wall_s=round(wall, 1),
+        gpu_hours=round(wall * gpus / 3600, 4),
+        weights_gib=round(sum(f.stat().st_size for f in path.glob("*.safetensors")) / 2**30, 3),
+        cache_gib=round(running * longest * width / 2**30, 3),
+        disk_mib=round((tokens * STORE_BYTES_PER_ID + in_rows * TABLE_BYTES_PER_ID) / 2**20, 1),
+    )
+
+
+def _per_question(rows: Sequence[Row]) -> tuple[dict[str, float], dict[str, float], int]:
+    """Mean ids decoded and ids held in rows per question, by dataset; longest thinking."""
+    chains: dict[tuple[str, str, str], int] = defaultdict(int)
+    answers: dict[tuple[str, str, str], int] = {}
+    written: dict[str, float] = defaultdict(float)
+    asked: dict[str, set[str]] = defaultdict(set)
+    for row in rows:
+        name, question = row.question.dataset, row.question.question_id
+        asked[name].add(question)
+        spliced = sum(s.stop - s.start for s in row.cut.spans if s.author == "spliced")
+        key = (name, question, row.chain_id)
+        chains[key] = max(chains[key], len(row.cut.ids) - spliced)
+        answers[name, question, row.answer_key] = len(row.answer.ids)
+        written[name] += len(row.cut.ids) + len(row.answer.ids)
+    decoded: dict[str, float] = defaultdict(float)
+    for (name, question, chain), length in chains.items():
+        root = (name, question, chain.split("-", 1)[0])
+        shared = chains.get(root, 0) if root[2] != chain else 0
+        decoded[name] += max(0, length - shared)
+    for (name, _, _), length in answers.items():
+        decoded[name] += length
+    means = {name: decoded[name] / len(asked[name]) for name in asked}
+    held = {name: written[name] / len(asked[name]) for name in asked}
+    return means, held, max((len(row.cut.ids) for row in rows), default=0)

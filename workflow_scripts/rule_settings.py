@@ -1,0 +1,215 @@
+"""Each rule's slice of the config, as JSON with sorted keys.
+
+A rule gets only the keys it uses, so that a change reruns only what depends on it; sorted keys, so
+that reordering the config reruns nothing. Every method is named after the rule that it serves.
+"""
+
+from typing import Any
+
+from workflow_scripts.common.delimiters import Delimiters
+from workflow_scripts.common.provenance import canonical_json
+from workflow_scripts.study import Study
+
+Entry = dict[str, Any]
+
+TOKENIZE_KEYS = ("max_sample_tokens", "too_long")
+CELL_KEYS = ("budgets", "methods", "context", "answer_tokens")
+
+
+class RuleSettings:
+    """`--settings` of every rule of a study."""
+
+    def __init__(self, study: Study) -> None:
+        self.study = study
+
+    def load_benchmark(self, dataset: str) -> str:
+        """Settings of rule load_benchmark; independent of how many questions are used."""
+        extra = {e["name"]: e for e in self.study.config["curation"]["decontamination"]["extra"]}
+        entry = {**self.study.benchmarks, **extra}[dataset]
+        kept = {key: entry[key] for key in ("name", "format", "columns") if key in entry}
+        return self._json(kept | {"source": _source(entry["source"])})
+
+    @property
+    def seed_only(self) -> str:
+        """Settings of rules that depend on the seed alone."""
+        return self._json({})
+
+    def load_pool(self) -> str:
+        """Settings of rule load_pool."""
+        pool = self.study.config["pool"]
+        return self._json({"source": _source(pool["source"]), "columns": pool["columns"]})
+
+    def curation(self, section: str) -> str:
+        """Settings of a curation filter."""
+        return self._json({**self.study.config["curation"][section]})
+
+    def decontaminate(self) -> str:
+        """Settings of rule decontaminate, without where the extra benchmarks come from."""
+        section = dict(self.study.config["curation"]["decontamination"])
+        section["extra"] = self.study.extra_benchmarks
+        return self._json(section)
+
+    def select(self, selector: str) -> str:
+        """Settings of rule select for one training set."""
+        curation = self.study.config["curation"]
+        return self._json(
+            {
+                "selection": curation["selection"],
+                "tokenizer": curation["tokenizer"],
+                "selector": selector,
+            }
+        )
+
+    def summarise_curation(self) -> str:
+        """Settings of rule summarise_curation."""
+        return self._json({"selectors": self.study.selectors})
+
+    def resolve_model(self, model: str) -> str:
+        """Settings of rule resolve_model."""
+        entry = self.study.models[model]
+        return self._json({"revision": "main", **entry, "name": model})
+
+    def tokenize(self, model: str) -> str:
+        """Settings of rule tokenize."""
+        training = {key: self.study.config["training"][key] for key in TOKENIZE_KEYS}
+        return self._json({**training, **self._prompting()})
+
+    def train(self, model: str) -> str:
+        """Settings of rule train: what changes the trained weights."""
+        training = self._without(self.study.config["training"], *TOKENIZE_KEYS, "threads", "gpus")
+        entry = self.study.models[model]["train"]
+        training["recipe"] = {**training["recipe"], **entry.get("recipe", {})}
+        training["compile"] = {True: "on", False: "off"}.get(training["compile"], "auto")
+        training["seed"] = entry.get("seed", self.study.seed)
+        training["device"] = "cuda" if self.study.config["training"]["gpus"] else "cpu"
+        return self._json({**training, "name": model, **self._folders(model)})
+
+    def generate(self, model: str) -> str:
+        """Settings of rules generate and cut for a model."""
+        section = self._without(self.study.config["inference"], "threads", "gpus")
+        return self._json(
+            {
+                "inference": section,
+                "first": {name: entry["first"] for name, entry in self.study.benchmarks.items()},
+                "store": f"{self.study.results}/store/{model}.sqlite",
+                "name": model,
+                **self._prompting(),
+            }
+        )
+
+    def cut(self, model: str, dataset: str) -> str:
+        """Settings of rule cut."""
+        section = {
+            key: self.study.config["inference"][key]
+            for key in ("budgets", "methods", "class_prompts", "context", "answer_tokens")
+        }
+        section["temperature"] = self.study.config["inference"]["temperature"]
+        section["mode"] = self.study.config["inference"]["mode"]
+        return self._json(
+            {
+                "inference": section,
+                "first": {dataset: self.study.benchmarks[dataset]["first"]},
+                "store": f"{self.study.results}/store/{model}.sqlite",
+                "out": f"{self.study.results}/generations/{model}/{dataset}",
+                "name": model,
+                **self._prompting(),
+            }
+        )
+
+    def grade(self) -> str:
+        """Settings of rule grade."""
+        return self._json(self._without(self.study.config["grading"], "threads"))
+
+    def analysis(self) -> str:
+        """Settings of the analysis rules."""
+        return self._json(
+            {
+                "analysis": self.study.config["analysis"],
+                "inference": {key: self.study.config["inference"][key] for key in CELL_KEYS},
+                **self._titles(),
+            }
+        )
+
+    def plot_results(self) -> str:
+        """Settings of rule plot_results: the model drawn as the base line."""
+        bases = [self.study.base_of(name) for name in self.study.trained]
+        return self._json({"base": bases[0] if bases else None})
+
+    def plot_training(self) -> str:
+        """Settings of rule plot_training."""
+        titles = {name: self.study.models[name].get("title", name) for name in self.study.trained}
+        return self._json({"titles": titles})
+
+    def view_samples(self) -> str:
+        """Settings of rule view_samples."""
+        return self._json(
+            {
+                "study": self.study.config["study"],
+                "inference": {key: self.study.config["inference"][key] for key in CELL_KEYS},
+                **self._prompting(),
+                **self._titles(),
+            }
+        )
+
+    def write_report(self) -> str:
+        """Settings of rule write_report."""
+        return self._json(
+            {
+                "study": self.study.config["study"],
+                "results": self.study.results,
+                "analysis": self.study.config["analysis"],
+                "samples_per_rule": self.study.config["report"]["samples_per_rule"],
+                "inference": self._without(self.study.config["inference"], "threads", "gpus"),
+                "training": {"recipe": self.study.config["training"]["recipe"]},
+                **self._titles(),
+            }
+        )
+
+    def _json(self, settings: Entry) -> str:
+        return canonical_json({"seed": self.study.seed, **settings})
+
+    def _prompting(self) -> Entry:
+        delimiters = Delimiters.from_config(self.study.config["delimiters"])
+        return {
+            "delimiters": delimiters.to_config(),
+            "system_prompt": self.study.config["system_prompt"],
+        }
+
+    def _folders(self, model: str) -> Entry:
+        return {
+            "weights": f"{self.study.results}/models/{model}/weights",
+            "checkpoints": f"{self.study.results}/checkpoints/{model}",
+        }
+
+    def _titles(self) -> Entry:
+        models = [
+            {
+                "name": name,
+                "title": entry.get("title", name),
+                "trained": "train" in entry,
+                "base": entry["train"]["base"] if "train" in entry else None,
+                "set": entry["train"]["set"] if "train" in entry else None,
+            }
+            for name, entry in self.study.models.items()
+        ]
+        benchmarks = [
+            {
+                "name": name,
+                "title": entry.get("title", name),
+                "format": entry["format"],
+                "first": entry["first"],
+            }
+            for name, entry in self.study.benchmarks.items()
+        ]
+        return {"models": models, "benchmarks": benchmarks}
+
+    @staticmethod
+    def _without(section: Entry, *keys: str) -> Entry:
+        return {key: value for key, value in section.items() if key not in keys}
+
+
+def _source(source: Entry) -> Entry:
+    """Local files win over a hub id, so that an overlay can add `files` to a hub entry."""
+    if source.get("files"):
+        return {"files": list(source["files"])}
+    return {key: value for key, value in source.items() if value is not None and key != "files"}
