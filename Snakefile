@@ -62,7 +62,14 @@ rule report:
         "<results>/report/report.md",
         "<results>/report/report.html",
         "<results>/report/samples.html",
+        "<results>/report/summary.txt",
         "<results>/analysis/points.csv",
         "<results>/analysis/metrics.csv",
         "<results>/analysis/pairs.csv",
         STUDY.if_trained("<results>/curation/curation.md"),
+
+
+rule estimate:
+    """What decoding will take, before it runs: measured on the pretrained models."""
+    input:
+        expand("<results>/estimates/{model}.json", model=STUDY.pretrained),

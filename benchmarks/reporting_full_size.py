@@ -21,11 +21,13 @@ from tests.analysis.synthetic import Plan, write_study
 BUDGETS = (500, 1000, 2000, 4000, 8000, "infinite")
 PLAN = Plan(budgets=BUDGETS, natural_mean=3000.0, infinite=32000, training_gain=0.6, effect=0.6)
 CHILD = """
-import runpy, sys
+import resource, runpy, sys
 module = sys.argv[1]
 sys.argv = [module, *sys.argv[2:]]
 runpy.run_module(module, run_name="__main__")
-print(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")))
+peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
+used = resource.getrusage(resource.RUSAGE_SELF)
+print(used.ru_utime + used.ru_stime, int(peak.split()[1]) / 1024)
 """
 RESULTS = ("scaling", "curves", "methods", "forcing", "lengths")
 
@@ -108,8 +110,8 @@ def commands(root: Path, paths: dict[str, list[Path]]) -> list[tuple[str, list[s
     ]
 
 
-def timed(module: str, words: list[str]) -> tuple[float, float]:
-    """Wall seconds and peak memory (MB) of one rule.
+def timed(module: str, words: list[str]) -> tuple[float, float, float]:
+    """Wall seconds, CPU seconds and peak memory (MB) of one rule.
 
     The child tells its own high-water mark: what the system reports about a child includes the
     memory of this process at the time of the fork.
@@ -119,8 +121,8 @@ def timed(module: str, words: list[str]) -> tuple[float, float]:
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         raise SystemExit(f"{module} failed:\n{done.stderr}")
-    peak = int(done.stdout.split()[-2]) / 1024
-    return time.perf_counter() - start, peak
+    cpu, peak = map(float, done.stdout.split()[-2:])
+    return time.perf_counter() - start, cpu, peak
 
 
 def main() -> None:
@@ -134,10 +136,17 @@ def main() -> None:
         size = sum(path.stat().st_size for path in paths["generations"]) / 1e6
         print(f"{len(paths['generations'])} files of generations, {size:.0f} MB")
         rows = [(module, *timed(module, words)) for module, words in commands(root, paths)]
-    for module, seconds, memory in rows:
-        print(f"{module:26} {seconds:6.1f} s {memory:7.0f} MB")
-    total, peak = sum(row[1] for row in rows), max(row[2] for row in rows)
-    print(f"{'all, one after another':26} {total:6.1f} s {peak:7.0f} MB peak; bar: 60 s")
+    rows.append(
+        (
+            "all, one after another",
+            sum(row[1] for row in rows),
+            sum(row[2] for row in rows),
+            max(row[3] for row in rows),
+        )
+    )
+    print(f"{'':26} {'wall':>7} {'CPU':>7} {'peak':>9}")
+    for module, wall, cpu, memory in rows:
+        print(f"{module:26} {wall:5.1f} s {cpu:5.1f} s {memory:6.0f} MB")
 
 
 if __name__ == "__main__":

@@ -3,9 +3,9 @@
     python -m benchmarks.reporting_viewer --questions 100 --folder /tmp/viewer-bench
 
 Two models, three datasets, 45 cells: 27,000 generations at 100 questions. Thinking is drawn from a
-vocabulary of 5,000 words by Zipf's law, with formulas; lengths are log-uniform from
-`--shortest` to `--longest` words. Times are the page's own clock: `open` runs from navigation to the first sample on screen;
-`filter` from a choice to the next frame.
+vocabulary of 5,000 words by Zipf's law, with formulas; lengths are log-uniform
+from `--shortest` to `--longest` words. Times are the page's own clock: `open` runs from navigation
+to the first sample on screen, `filter` from a choice to the next frame.
 """
 
 import argparse

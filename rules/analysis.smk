@@ -6,9 +6,7 @@ rule count_points:
     input:
         generations=STUDY.all_cells,
         grades=expand("<results>/grades/{model}.parquet", model=list(STUDY.models)),
-        engines=expand(
-            "<results>/generations/{model}/manifest.json", model=list(STUDY.models)
-        ),
+        engines=expand("<results>/generations/{model}/manifest.json", model=list(STUDY.models)),
         benchmarks=expand("<results>/benchmarks/{dataset}.parquet", dataset=STUDY.datasets),
     output:
         points="<results>/analysis/points.csv",

@@ -191,3 +191,54 @@ rule summarise_curation:
         "--sets {input.sets} --funnel {output.funnel} --domains {output.domains} "
         "--sources {output.sources} --dropped {output.dropped} --report {output.report} "
         "--settings {params.settings:q} --log {log}"
+
+
+rule list_near_duplicates:
+    """On request: pairs of kept questions that nearly repeat each other, for a human to look at."""
+    input:
+        pool="<results>/curation/pool.parquet",
+        decontamination="<results>/curation/decontamination.parquet",
+    output:
+        pairs="<results>/curation/near_duplicates.csv",
+    log:
+        "<logs>/list_near_duplicates.log",
+    benchmark:
+        "<results>/runtimes/list_near_duplicates.tsv"
+    conda:
+        "../envs/curation.yaml"
+    resources:
+        mem_mb=8000,
+        runtime=60,
+    params:
+        settings=SETTINGS.seed_only,
+        code=code_id("curation.list_near_duplicates"),
+    shell:
+        "python -m workflow_scripts.curation.list_near_duplicates --pool {input.pool} "
+        "--decontamination {input.decontamination} --pairs {output.pairs} "
+        "--settings {params.settings:q} --log {log}"
+
+
+rule check_labels:
+    """On request: the teacher's attempts graded here, and where the stored labels differ."""
+    input:
+        pool="<results>/curation/pool.parquet",
+    output:
+        labels="<results>/curation/label_disagreements.csv",
+        counts="<results>/curation/label_disagreements.json",
+    log:
+        "<logs>/check_labels.log",
+    benchmark:
+        "<results>/runtimes/check_labels.tsv"
+    conda:
+        "../envs/grading.yaml"
+    threads: STUDY.threads("grading")
+    resources:
+        mem_mb=8000,
+        runtime=240,
+    params:
+        settings=SETTINGS.grade(),
+        code=code_id("curation.check_labels"),
+    shell:
+        "python -m workflow_scripts.curation.check_labels --pool {input.pool} "
+        "--labels {output.labels} --counts {output.counts} --threads {threads} "
+        "--settings {params.settings:q} --log {log}"

@@ -55,3 +55,30 @@ rule cut:
         "python -m workflow_scripts.inference.cut --manifest {input.manifest} "
         "--model {input.model} --benchmark {input.benchmark} "
         "--settings {params.settings:q} --log {log}"
+
+
+rule probe_model:
+    """Tokens, GPU hours, memory and disk of a model's sweep, from a measured probe."""
+    input:
+        model="<results>/models/{model}/model.json",
+        benchmarks=expand("<results>/benchmarks/{dataset}.parquet", dataset=STUDY.datasets),
+    output:
+        estimate="<results>/estimates/{model}.json",
+    log:
+        "<logs>/probe_model/{model}.log",
+    benchmark:
+        "<results>/runtimes/probe_model/{model}.tsv"
+    conda:
+        STUDY.environment("inference")
+    threads: STUDY.threads("inference")
+    resources:
+        gpu=config["inference"]["gpus"],
+        mem_mb=32000,
+        runtime=60,
+    params:
+        settings=lambda w: SETTINGS.generate(w.model),
+        code=code_id("inference.estimate"),
+    shell:
+        "python -m workflow_scripts.inference.estimate --model {input.model} "
+        "--benchmarks {input.benchmarks} --estimate {output.estimate} --gpus {resources.gpu} "
+        "--threads {threads} --settings {params.settings:q} --log {log}"

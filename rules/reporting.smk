@@ -37,6 +37,36 @@ rule plot_results:
         "--lengths {output.lengths} --settings {params.settings:q} --log {log}"
 
 
+rule plot_claims:
+    """Key paired differences with their intervals, and the cases that do not rise."""
+    input:
+        points="<results>/analysis/points.csv",
+        metrics="<results>/analysis/metrics.csv",
+        pairs="<results>/analysis/pairs.csv",
+    output:
+        effects="<results>/plots/effects.png",
+        flat="<results>/plots/flat.png",
+        vector=expand(
+            "<results>/plots/{plot}.{kind}", plot=["effects", "flat"], kind=["svg", "pdf"]
+        ),
+    log:
+        "<logs>/plot_claims.log",
+    benchmark:
+        "<results>/runtimes/plot_claims.tsv"
+    conda:
+        "../envs/reporting.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=20,
+    params:
+        settings=SETTINGS.plot_results(),
+        code=code_id("reporting.plot_claims"),
+    shell:
+        "python -m workflow_scripts.reporting.plot_claims --points {input.points} "
+        "--metrics {input.metrics} --pairs {input.pairs} --effects {output.effects} "
+        "--flat {output.flat} --settings {params.settings:q} --log {log}"
+
+
 rule plot_curation:
     """Funnel, domains and sources, before and after."""
     input:
@@ -162,4 +192,37 @@ rule write_report:
         "--generations {input.generations} --grades {input.grades} "
         "--benchmarks {input.benchmarks} --attempts {input.attempts} "
         "--markdown {output.markdown} --html {output.html} "
+        "--settings {params.settings:q} --log {log}"
+
+
+rule show_summary:
+    """The headline cells with intervals, where the report lies, and what the study cost."""
+    input:
+        points="<results>/analysis/points.csv",
+        metrics="<results>/analysis/metrics.csv",
+        pairs="<results>/analysis/pairs.csv",
+        quality="<results>/analysis/quality.json",
+        checks="<results>/analysis/checks.json",
+        report="<results>/report/report.html",
+        engines=expand("<results>/generations/{model}/manifest.json", model=list(STUDY.models)),
+        training=expand("<results>/training/{model}/manifest.json", model=STUDY.trained),
+    output:
+        summary="<results>/report/summary.txt",
+    log:
+        "<logs>/show_summary.log",
+    benchmark:
+        "<results>/runtimes/show_summary.tsv"
+    conda:
+        "../envs/reporting.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        settings=SETTINGS.analysis(),
+        code=code_id("reporting.show_summary"),
+    shell:
+        "python -m workflow_scripts.reporting.show_summary --points {input.points} "
+        "--metrics {input.metrics} --pairs {input.pairs} --quality {input.quality} "
+        "--checks {input.checks} --report {input.report} --engines {input.engines} "
+        "--training {input.training} --summary {output.summary} "
         "--settings {params.settings:q} --log {log}"

@@ -12,7 +12,7 @@ from workflow_scripts.config_check import check_config
 
 Entry = dict[str, Any]
 
-RESULT_PLOTS = ["scaling", "curves", "methods", "forcing", "lengths"]
+RESULT_PLOTS = ["scaling", "flat", "curves", "effects", "methods", "forcing", "lengths"]
 CURATION_PLOTS = ["funnel", "domains", "sources"]
 
 

@@ -2,16 +2,18 @@
 
 import ast
 import json
+import re
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.demo.test_world import read_back
 from workflow_scripts.demo.benchmarks import BenchmarkSettings, benchmark_problems
-from workflow_scripts.demo.pool import DEFECTS, PoolSettings, make_pool
+from workflow_scripts.demo.pool import DEFECTS, DRAWING, PoolSettings, make_pool
 from workflow_scripts.demo.sources import BOILERPLATE
 
 SETTINGS = PoolSettings()
@@ -37,8 +39,8 @@ def grams(question: str) -> set[tuple[str, ...]]:
     return {tuple(words[at : at + 8]) for at in range(len(words) - 7)}
 
 
-def is_asy(question: str) -> bool:
-    return "[asy]" in question
+def is_drawn(question: str) -> bool:
+    return "[asy]" in question or DRAWING in question
 
 
 def is_image(question: str) -> bool:
@@ -46,7 +48,7 @@ def is_image(question: str) -> bool:
 
 
 def is_numbered(question: str) -> bool:
-    return question.startswith(("**Problem", *(f"p{k}. " for k in range(1, 10))))
+    return re.match(r"p\d\. |\*\*\d\.\*\* ", question) is not None
 
 
 def test_same_seed_same_pool() -> None:
@@ -82,14 +84,16 @@ def test_one_defect_per_line() -> None:
         ),
         ("null_solution", lambda row: row["solution"] is None),
         ("wrong_teacher", lambda row: row["isgeminicorrect"] is False),
-        ("ascii_art", lambda row: is_asy(row["question"])),
+        ("ascii_art", lambda row: is_drawn(row["question"])),
         ("image_reference", lambda row: is_image(row["question"])),
         ("broken_numbering", lambda row: is_numbered(row["question"])),
         ("too_easy", lambda row: row["isqwen7bcorrect"] or row["isqwen32bcorrect"]),
         ("boilerplate", lambda row: row["question"].startswith(BOILERPLATE)),
     ],
 )
-def test_defect_is_where_it_was_planted_and_nowhere_else(defect: str, holds) -> None:
+def test_defect_is_where_it_was_planted_and_nowhere_else(
+    defect: str, holds: Callable[[dict], bool]
+) -> None:
     assert [at for at, row in enumerate(ROWS) if holds(row)] == sorted(lines(defect))
 
 

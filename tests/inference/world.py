@@ -8,7 +8,6 @@ from workflow_scripts.common.tables.benchmark import BENCHMARK, Question
 from workflow_scripts.inference.engine import Sampling
 from workflow_scripts.inference.scripted import NextId
 
-ALPHABET = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 .,:+-*=()?!'\n"
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<think>", "</think>"]
 TEMPLATE = (
     "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
@@ -17,14 +16,15 @@ TEMPLATE = (
 
 
 def write_tokenizer(folder: Path, template: str = TEMPLATE) -> None:
-    """One token per character, plus special tokens."""
-    from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
+    """One token per byte, plus special tokens."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
 
-    words = {text: i for i, text in enumerate([*SPECIAL, "<unk>", *ALPHABET])}
-    raw = Tokenizer(models.WordLevel(words, unk_token="<unk>"))
-    raw.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
-    raw.decoder = decoders.Fuse()
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    words = {text: i for i, text in enumerate([*SPECIAL, *alphabet])}
+    raw = Tokenizer(models.BPE(words, []))
+    raw.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    raw.decoder = decoders.ByteLevel()
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=raw,
         eos_token="<|im_end|>",
@@ -40,7 +40,7 @@ def write_model(folder: Path, template: str = TEMPLATE, context: int = 400) -> P
     folder.mkdir(parents=True, exist_ok=True)
     write_tokenizer(folder, template)
     config = {
-        "vocab_size": 128,
+        "vocab_size": 320,
         "num_hidden_layers": 2,
         "num_attention_heads": 2,
         "num_key_value_heads": 1,
@@ -61,7 +61,7 @@ def write_weights(folder: Path, context: int = 400) -> None:
 
     torch.manual_seed(5)
     config = Qwen2Config(
-        vocab_size=128,
+        vocab_size=320,
         hidden_size=64,
         intermediate_size=128,
         num_hidden_layers=2,

@@ -19,7 +19,14 @@ from workflow_scripts.demo.sources import (
 from workflow_scripts.demo.traces import attempt, careful_pass, teacher_trace, wrong_trace
 from workflow_scripts.demo.world import CHOICE_LETTERS, PRELUDES, Problem, draw_problem, lettered
 
-LENGTHS = {100: (4, 4, 4, 5, 5, 5, 6, 6, 7, 8), 1000: (3, 3, 4, 4, 4, 5, 5, 6)}
+# Lengths of the chains by modulus. Few are long enough for the teacher to check: selection prefers
+# long traces and takes most of those.
+LENGTHS = {
+    100: (4, 4, 4, 4, 5, 5, 5, 5, 6, 6, 6, 6, 7, 8),
+    1000: (3, 3, 3, 4, 4, 4, 5, 5, 5, 6),
+}
+
+DRAWING = "    /---\\\n   /  +--\\\n <----+---->\n   \\__/\\__/"
 
 
 @dataclass(frozen=True)
@@ -279,9 +286,10 @@ def _wrong_answer(problem: Problem, value: int) -> str:
 
 
 def ascii_art(rng: random.Random, entry: Entry) -> Entry:
-    """The question carries Asymptote code."""
+    """The question carries a drawing: Asymptote code, or lines of characters."""
     x, y = rng.randrange(2, 90), rng.randrange(2, 90)
-    return _appended(entry, f"\n[asy]\ndraw((0,0)--({x},{y}));\ndot(({y},{x}));\n[/asy]")
+    code = f"[asy]\ndraw((0,0)--({x},{y}));\ndot(({y},{x}));\n[/asy]"
+    return _appended(entry, "\n" + (code if rng.random() < 0.5 else DRAWING))
 
 
 def image_reference(rng: random.Random, entry: Entry) -> Entry:
@@ -292,7 +300,7 @@ def image_reference(rng: random.Random, entry: Entry) -> Entry:
 def broken_numbering(rng: random.Random, entry: Entry) -> Entry:
     """Several problems run together: "p3." or bold numbering in the question."""
     number = rng.randrange(1, 10)
-    mark = f"p{number}. " if rng.random() < 0.5 else f"**Problem{number}/{number + 1}** "
+    mark = f"p{number}. " if rng.random() < 0.5 else f"**{number}.** "
     return replace(entry, row=replace(entry.row, question=mark + entry.row.question))
 
 

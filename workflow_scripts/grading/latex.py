@@ -14,6 +14,7 @@ import sympy
 from antlr4 import CommonTokenStream, InputStream, Token
 from antlr4.atn.PredictionMode import PredictionMode
 
+from workflow_scripts.grading.arithmetic import arithmetic
 from workflow_scripts.grading.repair import Unparsed
 
 MAX_LENGTH = 600
@@ -42,7 +43,9 @@ def expression(latex: str) -> sympy.Expr:
     """
     if len(latex) > MAX_LENGTH:
         raise Unparsed(f"expression longer than {MAX_LENGTH} characters")
-    return _parsed(_prepared(latex))
+    prepared = _prepared(latex)
+    plain = arithmetic(prepared)
+    return plain if plain is not None else _parsed(prepared)
 
 
 @lru_cache(maxsize=4096)

@@ -47,7 +47,7 @@ def curves_plot(points: pl.DataFrame, base: str | None) -> ggplot:
         + geom_line(aes(linetype="series"), size=0.8)
         + geom_point(aes(shape="series"), size=2.2, fill="white")
         + facet_grid("dataset_title", "cost", scales="free")
-        + scale_x_log10(labels=lambda xs: [f"{x:,.10g}" for x in xs])
+        + scale_x_log10(labels=lambda xs: [f"{x:,.10g}" for x in xs], expand=(0.08, 0))
         + scale_color_manual(values=scheme(names, COLOURS), breaks=names)
         + scale_shape_manual(values=scheme(names, SHAPES), breaks=names)
         + scale_linetype_manual(values=scheme(names, LINES), breaks=names)

@@ -23,8 +23,9 @@ from plotnine import (
     scale_y_continuous,
 )
 
+from workflow_scripts.analysis.headline import one_way_flips_needed
 from workflow_scripts.reporting.labels import Panel, place
-from workflow_scripts.reporting.naming import resolution_caption, series_order, titled, wrapped
+from workflow_scripts.reporting.naming import panel_resolution, series_order, titled, wrapped
 from workflow_scripts.reporting.style import COLOURS, GREY, INK, LINES, SHAPES, look, scheme
 
 PANEL_WIDTH, PANEL_HEIGHT = 3.6, 3.4
@@ -86,20 +87,25 @@ def scaling_plot(points: pl.DataFrame, base: str | None) -> ggplot:
             y="Accuracy (%)",
             caption=wrapped(_caption(points, base, background), PANEL_WIDTH * columns - 0.7),
         )
-        + look(PANEL_WIDTH * columns, PANEL_HEIGHT * rows + 1.3)
+        + look(PANEL_WIDTH * columns, (PANEL_HEIGHT + 0.2) * rows + 1.3)
     )
 
 
 def _panels(points: pl.DataFrame, focus: list[str], base: str | None) -> pl.DataFrame:
     """Points in percent, repeated for the base model in every focus model's row of panels."""
     parts = []
+    sizes = points.group_by("dataset", maintain_order=True).agg(n=pl.col("questions").max())
+    shortest = pl.Series([panel_resolution(n) for n in sizes["n"]])
+    sizes = sizes.with_columns(resolves=shortest)
+    points = points.join(sizes, on="dataset", maintain_order="left")
     for model in focus:
         title = points.filter(pl.col("model") == model)["model_title"][0]
         part = points.filter(pl.col("model").is_in([model, base or model]))
         head = pl.col("dataset_title")
         if len(focus) > 1:
             head = pl.concat_str(pl.lit(title), "dataset_title", separator=" · ")
-        parts.append(part.with_columns(panel=head, is_base=pl.col("model") != model))
+        panel = pl.concat_str(head, "resolves", separator="\n")
+        parts.append(part.with_columns(panel=panel, is_base=pl.col("model") != model))
     shown = pl.concat(parts).with_columns(
         percent=100 * pl.col("accuracy"),
         low=100 * pl.col("ci_low"),
@@ -195,5 +201,8 @@ def _caption(points: pl.DataFrame, base: str | None, background: pl.DataFrame) -
         parts.append(f"Grey: {title}, truncation (dashed) and natural end.")
     if points["chance"].max() >= 0.01:
         parts.append("Dotted: guessing.")
-    parts.append(resolution_caption(points))
+    parts.append(
+        "A true difference below what a panel resolves leaves no trace in 5 % of samples; the exact "
+        f"paired test needs at least {one_way_flips_needed()} questions that all change the same way."
+    )
     return " ".join(parts)

@@ -84,6 +84,12 @@ def resolution(questions: int) -> str:
     return f"n = {questions}: nothing below {least:.1f} questions ({points:.1f} points)"
 
 
+def panel_resolution(questions: int) -> str:
+    """The same in short, for the head of a panel: 'n = 30, resolves 9.5 points at best'."""
+    points = 100 * resolvable_questions(questions) / questions if questions else 0
+    return f"n = {questions}, resolves {points:.1f} points at best"
+
+
 def resolution_caption(points: pl.DataFrame) -> str:
     """What each benchmark's questions can resolve, and what the paired test needs."""
     sizes = points.group_by("dataset_title", maintain_order=True).agg(pl.col("questions").max())

@@ -12,7 +12,8 @@ function make(tag, attributes = {}, ...children) {
 }
 
 const byId = (id) => document.getElementById(id);
-const counted = (n) => n.toLocaleString("en");
+const NUMBERS = new Intl.NumberFormat("en");
+const counted = (n) => NUMBERS.format(n);
 const plural = (n, word) => `${counted(n)} ${word}${n === 1 ? "" : "s"}`;
 
 function fillOptions(select, options, value) {

@@ -1,0 +1,64 @@
+"""Stored labels against the grader: agreement is counted, every disagreement is listed."""
+
+import json
+from argparse import Namespace
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from tests.curation.stage import load, raw_row
+from workflow_scripts.curation import check_labels
+from workflow_scripts.curation.label_check import gold_of
+
+
+@pytest.mark.parametrize(
+    ("solution", "gold"),
+    [
+        ("Thus $\\boxed{\\frac{1}{2}}$, and $\\boxed{3}$.", "3"),
+        ("nested \\boxed{\\sqrt{\\frac{1}{2}}} end", "\\sqrt{\\frac{1}{2}}"),
+        ("Answer: C", "C"),
+        ("  042 ", "042"),
+        ("unclosed \\boxed{12", "unclosed \\boxed{12"),
+        ("A long proof. " * 20, None),
+        ("two\nlines", None),
+        (None, None),
+    ],
+)
+def test_gold_of(solution: str | None, gold: str | None) -> None:
+    assert gold_of(solution) == gold
+
+
+def test_disagreements(tmp_path: Path) -> None:
+    def row(i: int, solution: str | None, attempt: str, label: bool | None) -> dict:
+        answer = f"Final Answer: \\boxed{{{attempt}}}"
+        return raw_row(i, solution=solution, attempt=answer, isgeminicorrect=label)
+
+    rows = [
+        row(0, "12", "12", True),
+        row(1, "$\\boxed{\\frac12}$", "0.5", True),
+        row(2, "7", "8", False),
+        row(3, "9", "9", False),
+        row(4, "10", "11", True),
+        row(5, "A long proof. " * 20, "1", True),
+        row(6, "5", "5", None),
+    ]
+    pool = load(tmp_path, rows)
+    labels, counts = tmp_path / "labels.csv", tmp_path / "labels.json"
+    settings = {"threads": 1, "timeout": 5.0, "seed": 42}
+    check_labels.work(Namespace(pool=pool, labels=labels, counts=counts, settings=settings))
+    listed = pl.read_csv(labels, schema_overrides={"gold": pl.String})
+    assert sorted(listed.select("gold", "stored", "graded").rows()) == [
+        ("10", True, False),
+        ("9", False, True),
+    ]
+    assert json.loads(counts.read_text()) == {
+        "compared": 5,
+        "agree": 3,
+        "agreement": 0.6,
+        "stored_right_graded_right": 2,
+        "stored_right_graded_wrong": 1,
+        "stored_wrong_graded_right": 1,
+        "stored_wrong_graded_wrong": 1,
+        "not_gradable": 1,
+    }

@@ -1,0 +1,103 @@
+"""GPUs are chosen among the idle ones; chains stay whole when several engines share the work."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.inference import world
+from tests.inference.test_schedule import IDENTITY, make_study, script
+from workflow_scripts.common.errors import UserError
+from workflow_scripts.inference import gpus
+from workflow_scripts.inference.engine import Output, Request, Sampling
+from workflow_scripts.inference.gpus import choose_gpus, idle_gpus
+from workflow_scripts.inference.prompts import Vocabulary
+from workflow_scripts.inference.schedule import Sweep
+from workflow_scripts.inference.scripted import ScriptedEngine, hash_script
+from workflow_scripts.inference.spread import SpreadEngine, Worker
+from workflow_scripts.inference.store import Store
+
+LISTING = "0, 70312, 98\n1, 4, 0\n2, 512, 0\n3, 900, 55\n"
+
+
+def test_busy_gpus_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert idle_gpus(LISTING) == [1, 2]
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr(gpus, "_listing", lambda: LISTING)
+    assert choose_gpus(1) == ["1"]
+    with pytest.raises(UserError, match=r"asks for 3 GPU\(s\), idle GPUs are 2: 1, 2"):
+        choose_gpus(3)
+
+
+def test_the_environment_has_the_last_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5,7")
+    assert choose_gpus(2) == ["5", "7"]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    with pytest.raises(UserError, match="none"):
+        choose_gpus(1)
+
+
+def test_no_gpu_at_all_is_said_plainly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(UserError, match="device is gpu, but no NVIDIA GPU answers"):
+        choose_gpus(1)
+
+
+class Named(ScriptedEngine):
+    """Says with each first id which process wrote it."""
+
+    def __init__(self, ends: tuple[int, ...]) -> None:
+        super().__init__(hash_script(range(6, 80), ends, 24), 8)
+
+
+def failing() -> ScriptedEngine:
+    raise UserError("no memory left")
+
+
+def test_two_engines_give_what_one_gives(vocabulary: Vocabulary, tmp_path: Path) -> None:
+    study = make_study(vocabulary)
+    plans = [study.plan(question) for question in world.questions(6)]
+    results = []
+    workers = [Worker(Named, (vocabulary.think_end,), str(i)) for i in range(2)]
+    for name, engine in (
+        ("one", ScriptedEngine(script(vocabulary), 8)),
+        ("two", Watched(workers)),
+    ):
+        store = Store.writable(tmp_path / f"{name}.sqlite", IDENTITY)
+        sweep = Sweep(plans, store, lambda e=engine: e)
+        sweep.run()
+        results.append([row for plan in plans for _, row in plan.rows(store.get)])
+        sweep.close()
+        store.close()
+    assert results[0] == results[1]
+    homes = engine.homes
+    assert all(len(used) == 1 for used in homes.values())
+    assert {home for used in homes.values() for home in used} == {0, 1}
+
+
+class Watched(SpreadEngine):
+    """Notes which engine every question's requests went to."""
+
+    homes: dict[str, set[int]]
+
+    def submit(self, requests: list[Request]) -> None:
+        super().submit(requests)
+        self.homes = getattr(self, "homes", {})
+        for request in requests:
+            home = self._length[request.key][0]
+            self.homes.setdefault(request.owner.split(" ")[0], set()).add(home)
+
+
+def test_an_engine_that_cannot_start_is_reported() -> None:
+    with pytest.raises(UserError, match="engine 0 of 1: no memory left"):
+        SpreadEngine([Worker(failing, (), "0")])
+
+
+def test_scripted_engine_keeps_the_protocol() -> None:
+    engine = ScriptedEngine(lambda ids, sampling: 1 if len(ids) > 4 else 9, 4)
+    engine.submit([Request("a", (2, 3), 10, Sampling((1,))), Request("b", (2,), 2, Sampling(()))])
+    seen: list[Output] = []
+    while found := engine.poll():
+        seen += found
+    assert [o.ids for o in seen if o.key == "a"] == [(9,), (9,), (9,), ()]
+    assert [o.stop_id for o in seen if o.finished] == [None, 1]

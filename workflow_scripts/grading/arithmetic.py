@@ -1,0 +1,170 @@
+"""Plain arithmetic read in one pass: numbers, letters, + - . / ^, fractions, roots and brackets.
+
+Most answers are nothing else, and a grammar for all of LaTeX takes a hundred times longer over
+them. Whatever this reader does not know for certain (functions, sums, bars, `a/bc`) it leaves to
+latex2sympy2. Trees are not evaluated, as latex2sympy2's are not.
+"""
+
+import re
+
+import sympy
+
+_TOKEN = re.compile(r"\\[A-Za-z]+|\d+(?:\.\d+)?|\.\d+|[A-Za-z]|[-+/^_{}()\[\]]|\s+|.", re.DOTALL)
+_GREEK = frozenset(
+    f"\\{name}"
+    for name in (
+        "alpha", "beta", "gamma", "delta", "theta", "lambda", "mu", "rho", "sigma", "tau", "phi",
+        "varphi", "omega", "psi",
+    )
+)  # fmt: skip
+_CONSTANTS = {"\\pi": sympy.pi, "e": sympy.E, "i": sympy.I}
+_CALLED = ("f", "g", "h")  # functions by custom: f(x) is a value, x(x+1) a product
+_INDEX = re.compile(r"[A-Za-z0-9]+\Z")
+MAX_DEPTH = 40
+
+
+class _Foreign(Exception):
+    """Something that is not plain arithmetic."""
+
+
+def arithmetic(latex: str) -> sympy.Expr | None:
+    """The expression, or None if any part of the text is not plain arithmetic."""
+    reader = _Reader([t for t in _TOKEN.findall(latex) if not t.isspace()])
+    try:
+        tree = reader.sum()
+    except _Foreign:
+        return None
+    return tree if reader.at == len(reader.tokens) else None
+
+
+class _Reader:
+    def __init__(self, tokens: list[str]) -> None:
+        self.tokens, self.at, self.depth = tokens, 0, 0
+
+    def next(self) -> str:
+        return self.tokens[self.at] if self.at < len(self.tokens) else ""
+
+    def take(self, wanted: str) -> None:
+        if self.next() != wanted:
+            raise _Foreign
+        self.at += 1
+
+    def sum(self) -> sympy.Expr:
+        """term (+|- term)*, with a sign before the first."""
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            raise _Foreign
+        terms = [self.signed()]
+        while self.next() in ("+", "-"):
+            terms.append(self.signed())
+        self.depth -= 1
+        return terms[0] if len(terms) == 1 else sympy.Add(*terms, evaluate=False)
+
+    def signed(self) -> sympy.Expr:
+        sign = 1
+        while self.next() in ("+", "-"):
+            sign = -sign if self.next() == "-" else sign
+            self.at += 1
+        term = self.product()
+        if sign > 0:
+            return term
+        return -term if term.is_Rational else sympy.Mul(-1, term, evaluate=False)
+
+    def product(self) -> sympy.Expr:
+        """Factors side by side, or with a dot; one division, by one factor, at the end or before a
+        dot."""
+        factors = [self.power()]
+        while True:
+            if self.next() == "\\cdot":
+                self.at += 1
+                negative = self.next() == "-"
+                factors.append(self.signed() if negative else self.power())
+                if negative:
+                    break
+            elif self.next() == "/":
+                self.at += 1
+                below = self.power()
+                if self.starts_factor():
+                    raise _Foreign
+                factors.append(sympy.Pow(below, -1, evaluate=False))
+            elif self.starts_factor():
+                if self.next()[0].isdigit() or self.next()[0] == ".":
+                    raise _Foreign  # two numbers side by side
+                factors.append(self.power())
+            else:
+                break
+        return factors[0] if len(factors) == 1 else sympy.Mul(*factors, evaluate=False)
+
+    def starts_factor(self) -> bool:
+        token = self.next()
+        return bool(token) and (
+            token in ("(", "{", "\\frac", "\\sqrt", "\\pi") or token in _GREEK or token.isalnum()
+            or token[0] == "."
+        )  # fmt: skip
+
+    def power(self) -> sympy.Expr:
+        base = self.atom()
+        if self.next() != "^":
+            return base
+        self.at += 1
+        exponent = self.group()
+        if self.next() in ("^", "!"):
+            raise _Foreign
+        return sympy.Pow(base, exponent, evaluate=False)
+
+    def group(self) -> sympy.Expr:
+        self.take("{")
+        inner = self.sum()
+        self.take("}")
+        return inner
+
+    def atom(self) -> sympy.Expr:
+        token = self.next()
+        if token in ("(", "{"):
+            self.at += 1
+            inner = self.sum()
+            self.take(")" if token == "(" else "}")
+            return inner
+        if not token:
+            raise _Foreign
+        self.at += 1
+        if token[0].isdigit() or (token[0] == "." and len(token) > 1):
+            return sympy.Rational(token)
+        if token == "\\frac":
+            return self.fraction()
+        if token == "\\sqrt":
+            return self.root()
+        return self.letter(token)
+
+    def fraction(self) -> sympy.Expr:
+        top, bottom = self.group(), self.group()
+        if top.is_Integer and bottom.is_Integer and bottom != 0:
+            return sympy.Rational(top, bottom)
+        return sympy.Mul(top, sympy.Pow(bottom, -1, evaluate=False), evaluate=False)
+
+    def root(self) -> sympy.Expr:
+        order = sympy.Integer(2)
+        if self.next() == "[":
+            self.at += 1
+            order = self.sum()
+            self.take("]")
+            if not (order.is_Integer and order > 1):
+                raise _Foreign
+        return sympy.Pow(self.group(), sympy.Rational(1, order), evaluate=False)
+
+    def letter(self, token: str) -> sympy.Expr:
+        if token not in _GREEK and token != "\\pi" and not (len(token) == 1 and token.isalpha()):
+            raise _Foreign
+        if self.next() in ("!", "'") or (token in _CALLED and self.next() == "("):
+            raise _Foreign
+        if token in _CONSTANTS and self.next() != "_":
+            return _CONSTANTS[token]
+        name = token.lstrip("\\")
+        if self.next() != "_":
+            return sympy.Symbol(name)
+        stop = self.tokens.index("}", self.at) if "}" in self.tokens[self.at :] else 0
+        index = "".join(self.tokens[self.at + 2 : stop])
+        if not _INDEX.match(index) or self.tokens[self.at + 1] != "{":
+            raise _Foreign
+        self.at = stop + 1
+        return sympy.Symbol(f"{name}_{{{index}}}")
