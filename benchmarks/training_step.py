@@ -40,6 +40,7 @@ OURS = {
     "recompute-all": Variant("ours, every layer recomputed", recompute="all"),
     "eager": Variant("ours, not compiled", compile="off"),
     "one-sample": Variant("ours, one sample per micro-batch", tokens=1),
+    "small-packs": Variant("ours, packs of 8K", tokens=8192),
     "small-slab": Variant("ours, 512-row loss slabs", slab_rows=512),
     "varlen": Variant("ours, FlashAttention 2", attention="varlen"),
     "cudnn": Variant("ours, cuDNN attention", attention="cudnn"),
@@ -132,6 +133,7 @@ def run_ours(variant: Variant, steps: int, warm: int) -> dict[str, Any]:
         checkpoint_every=10**9,
     )
     loaded = time.perf_counter() - started
+    marks = watch(engine) if os.environ.get("MARKS") and gpu else None
     rows = []
     for index in range(steps):
         rows.append(loop._step(run, index))
@@ -154,6 +156,26 @@ def run_ours(variant: Variant, steps: int, warm: int) -> dict[str, Any]:
     if os.environ.get("PROFILE"):
         profile_step(run, Path(os.environ["PROFILE"]))
     return {**rates(rows[warm:], shape), **facts}
+
+
+def watch(engine: Any) -> list[Any]:
+    """Launch time and GPU time of every micro-batch, appended as they run."""
+    import torch
+
+    marks: list[Any] = []
+    inner = engine.accumulate
+
+    def accumulate(batch: Any, last: bool) -> Any:
+        begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        begin.record()
+        start = time.perf_counter()
+        loss = inner(batch, last)
+        end.record()
+        marks.append((1e3 * (time.perf_counter() - start), begin, end))
+        return loss
+
+    engine.accumulate = accumulate
+    return marks
 
 
 def profile_step(run: Any, path: Path) -> None:

@@ -3,6 +3,8 @@
 
 rule resolve_model:
     """Find a pretrained model's files and record what they are."""
+    input:
+        files=lambda w: STUDY.model_files(w.model),
     output:
         model="<results>/models/{model}/model.json",
     log:

@@ -78,6 +78,12 @@ class Study:
         """Local files of the pool; empty when it comes from the hub."""
         return list(self.config["pool"]["source"].get("files") or [])
 
+    def model_files(self, model: str) -> list[str]:
+        """Files of a pretrained model in a local folder; empty when it comes from the hub."""
+        folder = Path(self.models[model]["path"])
+        kinds = ("*.json", "*.safetensors", "*.jinja", "*.txt", "*.model")
+        return sorted(str(path) for kind in kinds for path in folder.glob(kind))
+
     @property
     def decontamination_sets(self) -> list[str]:
         """Benchmarks to stay clear of: the study's own and the extra ones."""

@@ -31,6 +31,13 @@ ANALYSIS = {
     "budget_error_targets": [16, 64],
     "tie": 0.01,
 }
+CONSTANTS = {
+    **dict.fromkeys(("sample", "spliced_tokens", "n_used"), 0),
+    **dict.fromkeys(("no_answer", "flagged", "loop", "answer_cut"), False),
+    "answer_tokens": 5,
+    "budget_tokens": 400,
+    "end": "natural",
+}
 LENGTHS = {"16": 16.0, "64": 60.0, INFINITE: 150.0}
 
 
@@ -59,43 +66,33 @@ def simulated(seed: int, effect: float, questions: int = 30) -> Claims:
     models = [Model("base", "Base"), Model("tuned", "Tuned", True, "base")]
     study = Study(tuple(models), tuple(datasets), tuple(cells(INFERENCE)))
     chance = {d.name: rng.beta(1.0, 1.5, questions) for d in datasets}
-    frames = [
-        _cell(rng, study, row, chance[row["dataset"]], effect)
-        for row in study.expected().iter_rows(named=True)
-    ]
-    return _claims(study, pl.concat(frames), models, seed)
+    cells_made = list(study.expected().iter_rows(named=True))
+    drawn = [_cell(rng, row, chance[row["dataset"]], effect) for row in cells_made]
+    names = ("model", "dataset", "method", "budget")
+    frame = pl.DataFrame(
+        {name: np.repeat([row[name] for row in cells_made], questions) for name in names}
+        | {
+            "question_id": [f"q{i}" for i in range(questions)] * len(cells_made),
+            "verdict": np.concatenate([verdict for verdict, _ in drawn]),
+            "thinking_tokens": np.concatenate([tokens for _, tokens in drawn]),
+        }
+    )
+    constants = {name: CONSTANTS.get(name) for name in OUTCOMES.schema if name not in frame.columns}
+    whole = frame.with_columns(
+        pl.lit(value, OUTCOMES.schema[name]).alias(name) for name, value in constants.items()
+    )
+    return _claims(study, whole.select(list(OUTCOMES.schema)), models, seed)
 
 
 def _cell(
-    rng: np.random.Generator, study: Study, row: dict, chance: np.ndarray, effect: float
-) -> pl.DataFrame:
+    rng: np.random.Generator, row: dict, chance: np.ndarray, effect: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Verdicts and thinking tokens of one cell."""
     longer = {"class-short": 0.5, "class-long": 2.0}.get(row["kind"], 1 + 0.3 * row["n"])
     length = LENGTHS[row["budget"]] * (longer if row["budget"] == INFINITE else 1)
     tokens = np.maximum(1, (length * rng.uniform(0.8, 1.0, len(chance))).round()).astype(int)
     share = np.clip(chance + effect * np.log2(length / 16), 0, 1)
-    return pl.DataFrame(
-        {
-            "model": row["model"],
-            "dataset": row["dataset"],
-            "method": row["method"],
-            "budget": row["budget"],
-            "question_id": [f"q{i}" for i in range(len(chance))],
-            "sample": 0,
-            "verdict": rng.random(len(chance)) < share,
-            "no_answer": False,
-            "flagged": False,
-            "thinking_tokens": tokens,
-            "spliced_tokens": 0,
-            "answer_tokens": 5,
-            "budget_tokens": 400,
-            "n_used": 0,
-            "end": "natural",
-            "loop": False,
-            "answer_cut": False,
-            "same_as": None,
-        },
-        schema=OUTCOMES.schema,
-    )
+    return rng.random(len(chance)) < share, tokens
 
 
 def _claims(study: Study, frame: pl.DataFrame, models: list[Model], seed: int) -> Claims:

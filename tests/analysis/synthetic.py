@@ -285,7 +285,15 @@ def _training(root: Path, model: str) -> Path:
     write_csv(root / f"training/{model}/log.csv", log)
     path = root / f"training/{model}/manifest.json"
     write_json(
-        path, {"model": model, "seconds": 150.0, "tokens": 400000, "steps": 100, "mfu": 0.31}
+        path,
+        {
+            "model": model,
+            "seconds": 150.0,
+            "tokens": 400000,
+            "steps": 100,
+            "samples": 1000,
+            "mfu": 0.31,
+        },
     )
     return path
 

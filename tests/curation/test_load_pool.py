@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pyarrow.parquet
 import pytest
 
 from tests.curation.stage import load, raw_row, write_jsonl
 from workflow_scripts.common.artifacts import read_facts
 from workflow_scripts.common.errors import ConfigError, InputError
 from workflow_scripts.common.tables.pool import POOL
-from workflow_scripts.curation import load_pool
+from workflow_scripts.curation import load_pool, pool_writer
 from workflow_scripts.curation.pool_rows import parse_literal
 from workflow_scripts.curation.pool_sources import source_name
 
@@ -211,3 +212,15 @@ def test_literals_are_parsed_not_evaluated() -> None:
 def test_pool_carries_provenance(tmp_path: Path) -> None:
     facts = read_facts(load(tmp_path, [raw_row(1)]))
     assert facts["table"] == "pool" and facts["origin"] == "source.jsonl"
+
+
+def test_memory_is_bounded_by_row_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool_writer, "GROUP_ROWS", 40)
+    monkeypatch.setattr(pool_writer, "GROUP_CHARACTERS", 5000)
+    rows = [raw_row(i) for i in range(100)]
+    rows[70]["attempt"] = "x" * 6000
+    path = load(tmp_path, rows)
+    file = pyarrow.parquet.ParquetFile(path)
+    sizes = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
+    assert sum(sizes) == 100 and len(sizes) > 4 and max(sizes) <= 40
+    assert POOL.read(path).height == 100

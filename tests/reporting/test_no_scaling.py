@@ -57,7 +57,7 @@ def named(points, **flips) -> str:
     ("points", "cause"),
     [
         ([run("50", 0), run("infinite", 0)], "too hard: the best run (0/100)"),
-        ([run("50", 60), run("infinite", 65)], "nothing to gain: even the worst run (60/100)"),
+        ([run("50", 60), run("infinite", 65)], "flat: even the worst run (60/100)"),
         (
             [run("500", 10), run("infinite", 60)],
             "thinking hardly varies: run means lie between 500 and 700",
@@ -99,4 +99,4 @@ def test_nothing_is_named_where_nothing_stands_out():
 
 def test_chance_is_the_floor_of_a_choice_benchmark():
     points = [run("50", 20, chance=0.25), run("infinite", 28, chance=0.25)]
-    assert "too hard: the best run (28/100) is not above chance" in named(points)
+    assert "too hard: the best run (28/100) is not resolved above chance" in named(points)

@@ -15,14 +15,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.reporting.viewer.study import Plan, question_rows, write_study
+from tests.reporting.viewer.study import Plan, page_of, question_rows, write_study
 from workflow_scripts.common.code_id import closure
 from workflow_scripts.common.errors import InputError
 from workflow_scripts.common.tables.benchmark import BENCHMARK
 from workflow_scripts.common.tables.generation import GENERATION
 from workflow_scripts.common.tables.grade import GRADE
-from workflow_scripts.reporting.viewer.blocks import group_texts, pack, text_blocks
-from workflow_scripts.reporting.viewer.page import CODE_DATA, HERE, index, render
+from workflow_scripts.reporting.viewer.blocks import group_texts, pack
+from workflow_scripts.reporting.viewer.page import CODE_DATA, HERE, index
 from workflow_scripts.reporting.viewer.records import build
 from workflow_scripts.reporting.viewer.texts import front_code, shared_prefix, utf16_lengths
 
@@ -32,11 +32,6 @@ SMALL = Plan(models=("base", "s1k"), datasets=("math", "choice"), questions=3)
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Path]]:
     return write_study(tmp_path_factory.mktemp("study"), SMALL)
-
-
-def page_of(study: dict[str, list[Path]], settings: dict[str, Any]) -> str:
-    records = build(study["generations"], study["grades"], study["benchmarks"], settings)
-    return render(records, *text_blocks(records, study["generations"]), settings)
 
 
 def unpack(text: str) -> Any:

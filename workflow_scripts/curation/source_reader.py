@@ -14,6 +14,9 @@ Row = dict[str, Any]
 
 BATCH_ROWS = 512
 BATCH_BYTES = 32 << 20
+# Columnar sources are read a few rows at a time: metadata of the coding sets holds test cases of
+# a dozen megabytes a row.
+FEW_ROWS = 8
 SUFFIXES = (".parquet", ".jsonl", ".json", ".csv")
 # A row that is a bare list of four texts: (prompt, reasoning, answer_attempt, ground truth).
 TUPLE_COLUMNS = ("prompt", "reasoning", "answer_attempt", "ground_truth_solution")
@@ -70,8 +73,8 @@ def _parquet_batches(path: Path) -> Iterator[list[Row]]:
     import pyarrow.parquet
 
     try:
-        with pyarrow.parquet.ParquetFile(path, pre_buffer=False) as file:
-            for batch in file.iter_batches(batch_size=BATCH_ROWS):
+        with pyarrow.parquet.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20) as file:
+            for batch in file.iter_batches(batch_size=FEW_ROWS):
                 yield batch.to_pylist()
     except pyarrow.ArrowException as error:
         raise InputError(f"{path} is not a readable parquet file: {error}") from None
@@ -150,7 +153,7 @@ def _open_hub(source: dict[str, Any]) -> tuple[Origin, Iterator[list[Row]]]:
 
 
 def _hub_batches(loaded: Any) -> Iterator[list[Row]]:
-    for batch in loaded.iter(batch_size=BATCH_ROWS):
+    for batch in loaded.iter(batch_size=FEW_ROWS):
         yield [dict(zip(batch, row, strict=True)) for row in zip(*batch.values(), strict=True)]
 
 

@@ -35,9 +35,9 @@ def engine_table(results: Results) -> str:
         rows.append(
             [
                 title,
-                _text(manifest, "device"),
-                _text(manifest, "mode"),
+                _text(manifest, "engine"),
                 number(tokens, 0),
+                number(first_number(manifest, ("decoded_twice",)), 0),
                 number(seconds),
                 number(tokens / seconds) if tokens and seconds else DASH,
                 number(seconds * gpus / 3600, 3) if seconds else DASH,
@@ -46,10 +46,10 @@ def engine_table(results: Results) -> str:
             ]
         )
     headers = (
-        "model", "device", "mode", "tokens decoded", "seconds", "tokens/s", "device hours",
-        "tokens if every cell were generated alone", "saved",
+        "model", "engine", "tokens decoded", "decoded twice", "seconds", "tokens/s",
+        "device hours", "tokens if every cell were generated alone", "saved",
     )  # fmt: skip
-    return table(headers, rows, left=3)
+    return table(headers, rows, left=2)
 
 
 def training_table(results: Results) -> str:
@@ -103,8 +103,4 @@ def _percent(share: float | None) -> float | None:
 
 
 def _text(manifest: dict[str, Any], key: str) -> str:
-    sections = [manifest, *(v for v in manifest.values() if isinstance(v, dict))]
-    for section in sections:
-        if isinstance(section.get(key), str) and section[key]:
-            return section[key]
-    return DASH
+    return str(manifest[key]) if manifest.get(key) else DASH

@@ -202,7 +202,8 @@ def _caption(points: pl.DataFrame, base: str | None, background: pl.DataFrame) -
     if points["chance"].max() >= 0.01:
         parts.append("Dotted: guessing.")
     parts.append(
-        "A true difference below what a panel resolves leaves no trace in 5 % of samples; the exact "
-        f"paired test needs at least {one_way_flips_needed()} questions that all change the same way."
+        "A true difference below what a panel resolves leaves no trace in 5 % of samples; the "
+        f"exact paired test needs at least {one_way_flips_needed()} questions that all change the "
+        "same way."
     )
     return " ".join(parts)

@@ -63,10 +63,11 @@ def causes(results: Results, row: dict[str, Any]) -> Iterator[str]:
         runs.sort("accuracy").row(0, named=True),
     )
     if best["ci_low"] <= best["chance"] or best["correct"] == 0:
-        yield f"too hard: the best run ({best['correct']}/{best['questions']}) is not above chance"
+        score = f"{best['correct']}/{best['questions']}"
+        yield f"too hard: the best run ({score}) is not resolved above chance"
     elif worst["ci_high"] >= best["accuracy"]:
         yield (
-            f"nothing to gain: even the worst run ({worst['correct']}/{worst['questions']}) is "
+            f"flat: even the worst run ({worst['correct']}/{worst['questions']}) is "
             f"within noise of the best ({best['correct']}/{best['questions']})"
         )
     yield from _length_causes(runs)

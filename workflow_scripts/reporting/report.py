@@ -18,6 +18,7 @@ from workflow_scripts.reporting import (
     no_scaling,
     published,
     result_tables,
+    transfer,
 )
 from workflow_scripts.reporting.markdown import bullets
 from workflow_scripts.reporting.naming import DASH, join, number, resolution
@@ -95,11 +96,12 @@ def report(results: Results, extras: Extras, folder: Path) -> str:
 
 def _summary(results: Results, extras: Extras, folder: Path) -> str:
     confidence = results.settings["analysis"]["confidence"]
+    tests = results.checks.get("slopes_tested", 0) + results.checks.get("pairs_tested", 0)
     rule = (
         f"*Rises* and *falls* are said only where the {confidence:.0%} bootstrap interval of the "
-        "slope excludes 0 **and** a sign-flip test agrees, adjusted over all tests of the study so "
-        f"that a study without effect makes any claim in at most {study_error(confidence):.1%} of "
-        "cases."
+        "slope excludes 0 **and** a sign-flip test agrees, adjusted over all "
+        f"{tests:,} tests of the study so that a study without effect makes any claim in at "
+        f"most {study_error(confidence):.1%} of cases."
     )
     return (
         f"**{findings.answer(results)}** {rule}\n\n"
@@ -245,6 +247,7 @@ def _costs(results: Results) -> str:
         + costs.engine_table(results)
         + "\n### Training\n\n"
         + costs.training_table(results)
+        + transfer.section(results)
         + "\n### Published by others\n\n"
         + costs.quoted_table()
         + "\nThe plot of accuracy against all generated tokens and device seconds shows what a "

@@ -16,6 +16,16 @@ from workflow_scripts.training.packed_model import PackedModel
 
 COMPILABLE = ("varlen", "flash", "cudnn")  # their arguments are tensors, so packs share a graph
 
+# Keep inputs of matrix products and of attention only: norms and the gated product are cheap to
+# compute again and would add half to what a token holds until the backward pass. Operations outside
+# the compiler's list of cheap ones (products, attention) are still never computed twice.
+RECOMPUTED = (
+    "ban_recompute_used_far_apart",
+    "ban_recompute_long_fusible_chains",
+    "ban_recompute_materialized_backward",
+    "ban_recompute_reductions",
+)
+
 
 def should_compile(wanted: str, device: str, backend: str, stage: int) -> bool:
     """Whether to compile: on GPUs with ZeRO 0-2, where it pays; ConfigError if `on` cannot be."""
@@ -30,9 +40,8 @@ def should_compile(wanted: str, device: str, backend: str, stage: int) -> bool:
 
 def compile_layers(model: PackedModel) -> None:
     """Replace every decoder layer's forward by one shared compiled function."""
-    # Save inputs of matrix products and of attention only; norms and the gated product are cheap
-    # to compute again and would double what a token holds until the backward pass.
-    torch._functorch.config.aggressive_recomputation = True
+    for name in RECOMPUTED:
+        setattr(torch._functorch.config, name, False)
     kinds = {type(layer) for layer in model.layers}
     shared = {kind: _with_dynamic_tokens(torch.compile(kind.forward)) for kind in kinds}
     for layer in model.layers:

@@ -76,6 +76,8 @@ class Engine:
                 lp.grad.zero_()
 
         optimizer._update_hp_grad = update
+        if world_size() == 1:  # averaging over one process is two passes over all gradients
+            self.deepspeed.enable_backward_allreduce = False
 
     @property
     def module(self) -> Any:

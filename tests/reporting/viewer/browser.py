@@ -74,6 +74,13 @@ class Browser:
             time.sleep(0.03)
         raise AssertionError(f"never true: {script}; console: {self.console()}")
 
+    def settle(self) -> None:
+        """Wait until the page has drawn what its last event changed."""
+        wait = (
+            "const done = arguments[0]; setTimeout(() => requestAnimationFrame(() => done()), 50)"
+        )
+        self.call("POST", "/execute/async", {"script": wait, "args": []})
+
     def press(self, *keys: str) -> None:
         """Type keys where the focus is; names in KEYS are special keys."""
         actions = []

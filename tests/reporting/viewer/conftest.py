@@ -8,12 +8,9 @@ import pytest
 
 from tests.reporting.viewer.browser import CHROMIUM, DRIVER, MISSING, Browser, browser
 from tests.reporting.viewer.shown import PLAN
-from tests.reporting.viewer.study import write_study
+from tests.reporting.viewer.study import page_of, write_study
 from workflow_scripts.common.tables.generation import GENERATION
 from workflow_scripts.common.tables.grade import GRADE
-from workflow_scripts.reporting.viewer.blocks import text_blocks
-from workflow_scripts.reporting.viewer.page import render
-from workflow_scripts.reporting.viewer.records import build
 
 
 @pytest.fixture(scope="session")
@@ -30,10 +27,8 @@ def rows(tables: dict[str, list[Path]]) -> pl.DataFrame:
 
 @pytest.fixture(scope="session")
 def page(tables: dict[str, list[Path]], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    records = build(tables["generations"], tables["grades"], tables["benchmarks"], PLAN.settings)
     path = tmp_path_factory.mktemp("page") / "samples.html"
-    blocks = text_blocks(records, tables["generations"])
-    path.write_text(render(records, *blocks, PLAN.settings))
+    path.write_text(page_of(tables, PLAN.settings))
     return path
 
 

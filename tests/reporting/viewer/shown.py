@@ -17,7 +17,7 @@ HOSTILE = (
 )
 MATHS = (
     "Set $\\frac{3}{4}$, \\(\\sqrt{5}\\), $\\{1, 2\\}$ and \\[\\begin{pmatrix}1 & 2\\\\3 & 4"
-    "\\end{pmatrix}\\] so \\boxed{\\dfrac{1}{2}}; it costs $5 and then $7 more. Zebra "
+    "\\end{pmatrix}\\] so \\boxed{\\dfrac{1}{2} \\text{ cm}}; it costs $5 and then $7 more. Zebra "
 )
 PLAN = Plan(
     questions=4,
@@ -31,7 +31,7 @@ SHOWN = "return document.querySelector('#sample h2').textContent"
 # Text of column arguments[0] up to the element arguments[1], without marks and white space.
 TEXT = """
 const column = document.querySelectorAll('.column')[arguments[0]];
-const text = column.querySelector('.text').cloneNode(true);
+const text = column.querySelector('.passage').cloneNode(true);
 const cut = arguments[1] && text.querySelector(arguments[1]);
 if (cut) {
   const rest = new Range();

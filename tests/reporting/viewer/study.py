@@ -11,6 +11,9 @@ from workflow_scripts.common.cells import INFINITE, Method, methods
 from workflow_scripts.common.tables.benchmark import BENCHMARK
 from workflow_scripts.common.tables.generation import GENERATION
 from workflow_scripts.common.tables.grade import GRADE
+from workflow_scripts.reporting.viewer.blocks import text_blocks
+from workflow_scripts.reporting.viewer.page import render
+from workflow_scripts.reporting.viewer.records import build
 
 SENTENCES = (
     "Okay, so I need to find the value of $x^2 + y^2$ when $x + y = {a}$ and $xy = {b}$. ",
@@ -199,6 +202,12 @@ def write_study(folder: Path, plan: Plan) -> dict[str, list[Path]]:
         _write(path, GRADE, grades)
         found["grades"].append(path)
     return found
+
+
+def page_of(found: dict[str, list[Path]], settings: dict[str, Any]) -> str:
+    """The page of a study that `write_study` wrote."""
+    records = build(found["generations"], found["grades"], found["benchmarks"], settings)
+    return render(records, *text_blocks(records, found["generations"]), settings)
 
 
 def _write(path: Path, table: Table, rows: list[dict[str, Any]]) -> None:

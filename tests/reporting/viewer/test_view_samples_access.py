@@ -116,6 +116,7 @@ def test_every_control_has_a_name(viewer: Browser) -> None:
     viewer.press("c")
     viewer.wait("return document.querySelectorAll('.column').length === 2")
     viewer.run("document.getElementById('flips').open = true")
+    viewer.settle()
     elements = viewer.run(CONTROLS)
     assert len(elements) > 60
     for element in elements:

@@ -89,7 +89,7 @@ def test_flips_between_two_cells(viewer: Browser, rows: pl.DataFrame, kind: str)
         viewer.wait("return document.querySelectorAll('.column').length === 2")
         heads = f"return [...{HEADS}].map((e) => e.textContent)"
         assert [head.split(": ")[1] for head in viewer.run(heads)] == [
-            "force-wait-1/infinite", "truncation/20",
+            "truncation/20", "force-wait-1/infinite",
         ]  # fmt: skip
         assert len(viewer.run("return document.querySelector('.item .flip').textContent")) == 3
 

@@ -1,13 +1,17 @@
 """The viewer shows every text as it is, marked, and lets none of it act."""
 
+import json
 from pathlib import Path
 
 import polars as pl
+import pytest
 
 from tests.reporting.viewer.browser import Browser
 from tests.reporting.viewer.shown import SHOWN, TEXT, cell, go, squeezed, thinking
+from tests.reporting.viewer.study import Plan, page_of, write_study
 
-SPLICED = "document.querySelectorAll('.column .text .spliced')"
+DATA = Path(__file__).resolve().parents[4] / "shared" / "data" / "math500.jsonl"
+SPLICED = "document.querySelectorAll('.column .passage .spliced')"
 
 
 def test_hostile_text_is_shown_and_does_nothing(viewer: Browser, rows: pl.DataFrame) -> None:
@@ -23,33 +27,37 @@ def test_hostile_text_is_shown_and_does_nothing(viewer: Browser, rows: pl.DataFr
     assert viewer.run("return window.hacked ?? null") is None
     assert viewer.run("return document.querySelectorAll('#sample img, #sample script').length") == 0
     assert viewer.run("return document.querySelectorAll('a[href^=javascript]').length") == 0
-    tall = "return Math.max(...[...document.querySelectorAll('.text')].map((e) => e.scrollHeight))"
+    tall = (
+        "return Math.max(...[...document.querySelectorAll('.passage')].map((e) => e.scrollHeight))"
+    )
     assert viewer.run(tall) < 3000
     assert "blank lines" in viewer.run("return document.querySelector('.gap').textContent")
 
 
 def test_hostile_question_is_text(viewer: Browser) -> None:
     go(viewer, cell("natural", "infinite", 2))
-    assert viewer.run("return document.querySelector('.question .text b')") is None
-    shown = viewer.run("return document.querySelector('.question .text').textContent")
+    assert viewer.run("return document.querySelector('.question .passage b')") is None
+    shown = viewer.run("return document.querySelector('.question .passage').textContent")
     assert shown.startswith("<b>Is ") and shown.endswith("</b> </script>")
 
 
 def test_formulas_are_set(viewer: Browser) -> None:
     go(viewer, cell("natural", "infinite", 1))
-    viewer.wait("return document.querySelectorAll('.column .text .tex.set').length >= 25")
-    body = "document.querySelector('.column .text')"
+    viewer.wait("return document.querySelectorAll('.column .passage .tex.set').length >= 25")
+    body = "document.querySelector('.column .passage')"
     assert viewer.run(f"return {body}.querySelectorAll('.tex.unset').length") == 0
     for kind in (".mfrac", ".sqrt", ".mopen", ".katex-display .col-align-c", ".fbox"):
         assert viewer.run(f"return {body}.querySelectorAll('{kind}').length") >= 1, kind
     assert viewer.run(f"return {body}.textContent").count("costs $5 and then $7 more") >= 3
+    inset = "return getComputedStyle(document.querySelector('.katex .text')).paddingLeft"
+    assert viewer.run(inset) == "0px"  # none of the page's styles reaches into formulas
     assert viewer.run("return document.fonts.check('16px KaTeX_Main')")
 
 
 def test_cut_points_lie_where_the_cells_end(viewer: Browser, rows: pl.DataFrame) -> None:
     go(viewer, cell("force-wait-4", "infinite", 2))
     viewer.press("t")
-    viewer.wait("return document.querySelectorAll('.column .text .tex').length === 0")
+    viewer.wait("return document.querySelectorAll('.column .passage .tex').length === 0")
     for other in ("truncation/20", "truncation/60", "natural/infinite", "force-wait-2/infinite"):
         shown = viewer.run(TEXT, 0, f".cut[aria-label*='{other}']")
         assert shown == squeezed(thinking(rows, *other.split("/"), 2)), other
@@ -72,7 +80,7 @@ def test_rest_of_the_chain_is_shown_apart(viewer: Browser, rows: pl.DataFrame) -
     viewer.press("r")
     viewer.wait("return document.querySelectorAll('.beyond').length > 0")
     viewer.press("t")
-    viewer.wait("return document.querySelectorAll('.column .text .tex').length === 0")
+    viewer.wait("return document.querySelectorAll('.column .passage .tex').length === 0")
     assert viewer.run(TEXT, 0, None) == squeezed(thinking(rows, "natural", "infinite", 2))
     assert viewer.run(TEXT, 0, ".banner.end") == squeezed(thinking(rows, "truncation", "20", 2))
     viewer.press("t", "r")
@@ -103,7 +111,7 @@ def test_side_by_side(viewer: Browser, page: Path, rows: pl.DataFrame) -> None:
     viewer.wait("return location.hash.includes('with=force-hmm-1/infinite')")
     viewer.wait("return document.querySelectorAll('.banner.part').length === 2")
     viewer.press("t")
-    viewer.wait("return document.querySelectorAll('.column .text .tex').length === 0")
+    viewer.wait("return document.querySelectorAll('.column .passage .tex').length === 0")
     shared = squeezed(thinking(rows, "natural", "infinite", 2))
     assert viewer.run(TEXT, 0, ".banner.part") == viewer.run(TEXT, 1, ".banner.part") == shared
     viewer.press("t")
@@ -115,3 +123,22 @@ def test_side_by_side(viewer: Browser, page: Path, rows: pl.DataFrame) -> None:
     assert viewer.run("return document.querySelectorAll('.column').length") == 2
     viewer.press("c")
     viewer.wait("return document.querySelectorAll('.column').length === 1")
+
+
+@pytest.mark.skipif(not DATA.exists(), reason=f"needs {DATA}")
+def test_formulas_of_published_solutions_are_set(viewer: Browser, tmp_path: Path) -> None:
+    lines = DATA.read_text().splitlines()[:120]
+    text = "\n\n".join(json.loads(line)["solution"] for line in lines)
+    plan = Plan(models=("m",), datasets=("math",), questions=1, n=(1,), texts={0: text})
+    tables = write_study(tmp_path, plan)
+    page = tmp_path / "samples.html"
+    page.write_text(page_of(tables, plan.settings))
+    viewer.resize(1400, 60_000)
+    viewer.open(page)
+    viewer.wait("return document.querySelectorAll('.tex:not(.set, .unset)').length === 0", 30)
+    refused = viewer.run(
+        "return [...document.querySelectorAll('.tex.unset')].map((e) => e.textContent)"
+    )
+    count = viewer.run("return document.querySelectorAll('.tex.set').length")
+    assert count > 900
+    assert refused == []

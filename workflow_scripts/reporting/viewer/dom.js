@@ -22,7 +22,7 @@ function fillOptions(select, options, value) {
 }
 
 const GLYPHS = { right: "\u2713", wrong: "\u2717", "no answer": "\u2205", "not graded": "?" };
-const outcomeClass = (outcome) => outcome.replace(" ", "-");
+const outcomeClass = (outcome) => `is-${outcome.replace(" ", "-")}`;
 
 function verdictMark(outcome) {
   return make(

@@ -17,7 +17,7 @@ function markMatches(root, query) {
     node && matches.length < MOST_MATCHES;
     node = walker.nextNode()
   ) {
-    if (node.parentElement.closest(".text, code")) matches.push(...rangesIn(node, wanted));
+    if (node.parentElement.closest(".passage, code")) matches.push(...rangesIn(node, wanted));
   }
   CSS.highlights.set("found", new Highlight(...matches));
 }

@@ -7,17 +7,18 @@ function renderSample(view) {
   const other = view.beside >= 0 ? store.row(view.beside) : null;
   const columns = [column(view, row, view.texts, other && view.besideTexts, other)];
   if (other) columns.push(column(view, other, view.besideTexts, view.texts, row));
+  if (other && other.thinking < row.thinking) columns.reverse(); // what came before stands left
   const article = make(
     "article",
     { "aria-labelledby": "sample-title" },
     heading(view, row),
     make(
       "div",
-      { class: "top" },
+      { class: "overview" },
       make("div", {}, questionSection(view, row), other ? null : factsList(store, row)),
       siblingSection(view, row),
     ),
-    toolbar(view, row, other),
+    toolbar(view, row),
     legend(row.spliced + (other?.spliced ?? 0) > 0),
     make("div", { class: other ? "columns two" : "columns" }, ...columns),
   );
@@ -148,7 +149,7 @@ function alternatives(view, i) {
   return make("p", { class: "alike" }, make("span", {}, label), ...buttons);
 }
 
-function toolbar(view, row, other) {
+function toolbar(view, row) {
   const { actions, options } = view;
   const toggle = (text, pressed, onclick) =>
     make("button", { type: "button", "aria-pressed": String(pressed), onclick }, text);
@@ -166,7 +167,6 @@ function toolbar(view, row, other) {
     view.query
       ? make("button", { type: "button", onclick: actions.nextMatch }, "Next match")
       : null,
-    other ? make("button", { type: "button", onclick: actions.swap }, "Swap sides") : null,
   );
 }
 

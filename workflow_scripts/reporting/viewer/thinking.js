@@ -19,7 +19,7 @@ function renderText(text, { splices = [], cuts = [], banners = [], limit, formul
     node: () => spliceElement(region, "nothing", true),
   }));
   const marks = [...cuts.map((cut) => moved(cut, regions)), ...nothing].sort((a, b) => a.at - b.at);
-  const body = make("div", { class: "text", dir: "auto" });
+  const body = make("div", { class: "passage", dir: "auto" });
   for (const [start, stop] of chunks(text, solid)) {
     body.append(...banners.filter((banner) => banner.at === start).map((banner) => banner.node));
     const beyond = start >= limit && limit < text.length;

@@ -29,10 +29,17 @@ class Viewer {
   choose(key, value) {
     this.choice = { ...this.choice, [key]: value };
     if (key === "query" || key === "deep") return this.search();
-    if (key === "from" || key === "to") this.beside = -1;
+    if (key === "from" || key === "to") this.startFlips();
     this.refilter();
     if (key === "sort") this.selected = -1;
     this.follow();
+  }
+
+  // The pair says which cell is listed, so filters on cells would only contradict it.
+  startFlips() {
+    this.beside = -1;
+    if (this.filters.flipPair(this.choice))
+      this.choice = { ...this.choice, method: "", n: "", budget: "" };
   }
 
   // Keeps the selected generation if it is still listed, else takes the first one.
@@ -170,7 +177,6 @@ class Viewer {
       step: (by) => this.step(by),
       go: (i) => this.go(i),
       compare: (j) => this.compare(j),
-      swap: () => this.swap(),
       copyLink: () => this.copyLink(),
       nextMark: () => this.nextMark(),
       nextMatch: () => this.nextMatch(),
@@ -182,12 +188,6 @@ class Viewer {
 
   toggle(option) {
     this.options[option] = !this.options[option];
-    this.show();
-  }
-
-  swap() {
-    if (this.beside < 0) return;
-    [this.selected, this.beside] = [this.beside, this.selected];
     this.show();
   }
 
@@ -203,7 +203,7 @@ class Viewer {
 
   nextMark() {
     const main = byId("sample");
-    const marks = [...main.querySelectorAll(".text .spliced, .text .cut, .banner")];
+    const marks = [...main.querySelectorAll(".passage .spliced, .passage .cut, .banner")];
     const top = main.getBoundingClientRect().top + 90;
     const next = marks.find((mark) => mark.getBoundingClientRect().top > top + 4) ?? marks[0];
     next?.scrollIntoView({ block: "start" });

@@ -1,0 +1,71 @@
+"""The rule: one grade for every generation, only the answer text read."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from workflow_scripts.common.errors import InputError
+from workflow_scripts.common.tables.benchmark import BENCHMARK
+from workflow_scripts.common.tables.generation import GENERATION
+from workflow_scripts.common.tables.grade import GRADE
+from workflow_scripts.grading.grade import work
+
+SETTINGS = {"timeout": 5.0, "memory_mb": 2048, "last_number": False, "threads": 1}
+
+
+def generation(question: str, method: str, answer: str | None) -> dict[str, Any]:
+    row: dict[str, Any] = dict.fromkeys(GENERATION.schema)
+    key = {"model": "m", "dataset": "d", "method": method, "budget": "500", "sample": 0}
+    texts = {"answer_text": answer, "thinking_text": r"surely \boxed{73}"}
+    return {**row, **key, **texts, "question_id": question}
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> argparse.Namespace:
+    common = {"dataset": "d", "question": "?", "prompt": "?"}
+    questions = [
+        {**common, "question_id": "q1", "position": 0, "gold": "073", "kind": "integer"},
+        {**common, "question_id": "q2", "position": 1, "gold": "B", "kind": "choice",
+         "options": ["one", "two", "three", "four"]},
+    ]  # fmt: skip
+    BENCHMARK.write(tmp_path / "b.parquet", BENCHMARK.frame(questions), {})
+    cells = {
+        "natural": ["\nFinal Answer: 73.", "Final Answer: (B) two"],
+        "truncation": ["I cannot tell", None],
+    }
+    for method, answers in cells.items():
+        rows = [generation(f"q{i}", method, a) for i, a in enumerate(answers, 1)]
+        GENERATION.write(tmp_path / f"{method}.parquet", GENERATION.frame(rows), {})
+    return argparse.Namespace(
+        generations=[tmp_path / "natural.parquet", tmp_path / "truncation.parquet"],
+        benchmarks=[tmp_path / "b.parquet"],
+        grades=tmp_path / "grades.parquet",
+        settings=SETTINGS,
+    )
+
+
+def test_every_generation_gets_one_grade(files: argparse.Namespace) -> None:
+    work(files)
+    grades = GRADE.read(files.grades)
+    assert grades.height == 4
+    assert grades["verdict"].to_list() == [True, True, False, False]
+    assert grades["extraction"].to_list()[:2] == ["final-answer", "answer"]
+    assert grades["no_answer"].to_list() == [False, False, True, True]
+
+
+def test_same_input_same_grades(files: argparse.Namespace) -> None:
+    work(files)
+    first = GRADE.read(files.grades).drop("seconds")
+    work(files)
+    assert first.equals(GRADE.read(files.grades).drop("seconds"))
+
+
+def test_a_generation_without_question_is_an_error(files: argparse.Namespace) -> None:
+    path = files.generations[0]
+    frame = GENERATION.read(path).with_columns(question_id=pl.lit("q9") + pl.col("question_id"))
+    GENERATION.write(path, frame, {})
+    with pytest.raises(InputError, match="2 generations of questions that no benchmark has.*q9q1"):
+        work(files)

@@ -1,0 +1,48 @@
+"""The estimate: probed rows scaled up, and nothing decoded in vain."""
+
+import json
+from argparse import Namespace
+from pathlib import Path
+
+from tests.inference.test_generate import Study
+from workflow_scripts.inference import estimate
+
+
+def test_the_estimate_is_near_and_its_probe_is_reused(tmp_path: Path, model_json: Path) -> None:
+    study = Study(tmp_path, model_json)
+    path = tmp_path / "estimate.json"
+    estimate.work(
+        Namespace(
+            model=model_json,
+            benchmarks=[study.benchmark],
+            estimate=path,
+            settings={**study.settings, "probe": 5},
+            threads=1,
+            gpus=0,
+            log=None,
+        )
+    )
+    found = json.loads(path.read_text())
+    manifest = study.generate()
+    tokens = manifest["tokens"]
+    assert (found["questions"], found["probed"]) == (10, 5)
+    assert 0.5 < found["tokens"] / tokens["kept"] < 2.0
+    assert found["gpu_hours"] == 0 and found["decode_rate"] > 0 and found["disk_mib"] >= 0
+    assert tokens["decoded_twice"] == 0
+    assert len(tokens["runs"]) == 2
+    assert manifest["estimate"]["tokens"] == found["tokens"]
+
+
+def test_an_estimate_from_every_question_is_exact(tmp_path: Path, model_json: Path) -> None:
+    methods = [{"method": "truncation"}, {"method": "class-short"}]
+    study = Study(tmp_path, model_json, methods=methods)
+    path = tmp_path / "estimate.json"
+    settings = {**study.settings, "probe": 10}
+    common = {"settings": settings, "threads": 1, "gpus": 0, "log": None}
+    estimate.work(
+        Namespace(model=model_json, benchmarks=[study.benchmark], estimate=path, **common)
+    )
+    tokens = study.generate()["tokens"]
+    # End tokens are decoded but are nobody's thinking or answer.
+    assert json.loads(path.read_text())["tokens"] <= tokens["kept"]
+    assert json.loads(path.read_text())["tokens"] >= 0.9 * tokens["kept"]

@@ -1,0 +1,149 @@
+"""The real engine: vLLM's CPU build on a tiny random model, float32."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.inference import world
+from tests.inference.test_schedule import IDENTITY
+from workflow_scripts.common.errors import UserError
+from workflow_scripts.inference.check import redecode
+from workflow_scripts.inference.engine import Request, Sampling
+from workflow_scripts.inference.engines import prepare
+from workflow_scripts.inference.plan import Row, Study
+from workflow_scripts.inference.prompts import Vocabulary, load_vocabulary
+from workflow_scripts.inference.schedule import Sweep
+from workflow_scripts.inference.store import Store
+from workflow_scripts.inference.vllm_engine import VllmEngine, engine_arguments
+
+pytest.importorskip("vllm")
+
+ENGINE = {"kind": "vllm", "device": "cpu", "dtype": "float32", "max_sequences": 32}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, model_json: Path) -> Path:
+    path = tmp_path_factory.mktemp("weights")
+    shutil.copytree(model_json.parent, path, dirs_exist_ok=True)
+    world.write_weights(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def vocabulary(folder: Path) -> Vocabulary:
+    return load_vocabulary({"name": "tiny", "path": str(folder)}, {})
+
+
+@pytest.fixture(scope="module")
+def engine(folder: Path, vocabulary: Vocabulary) -> Iterator[VllmEngine]:
+    model = {"name": "tiny", "path": str(folder)}
+    inference = world.inference(engine=ENGINE)
+    prepare(model, inference)
+    started = VllmEngine(model, inference, vocabulary.size, 42)
+    yield started
+    started.close()
+
+
+def collect(engine: VllmEngine, requests: list[Request]) -> dict[str, tuple[list[int], Any]]:
+    engine.submit(requests)
+    ids: dict[str, list[int]] = {request.key: [] for request in requests}
+    ends = {}
+    while found := engine.poll() or (len(ends) < len(requests)):
+        for output in found if isinstance(found, list) else []:
+            ids[output.key].extend(output.ids)
+            if output.finished:
+                ends[output.key] = output.stop_id
+    return {key: (ids[key], ends[key]) for key in ids}
+
+
+def test_stops_caps_and_padding(engine: VllmEngine, vocabulary: Vocabulary) -> None:
+    prompts = [vocabulary.encode(f"{i} and {i * i}") for i in range(12)]
+    free = collect(engine, [Request(f"f{i}", p, 40, Sampling(())) for i, p in enumerate(prompts)])
+    assert all(len(ids) == 40 and end is None for ids, end in free.values())
+    # The model has rows for 320 ids, the tokenizer knows fewer: the others are masked.
+    assert max(max(ids) for ids, _ in free.values()) < vocabulary.size < 320
+    for i, prompt in enumerate(prompts):
+        ids = free[f"f{i}"][0]
+        stop = ids[7]
+        found = collect(engine, [Request(f"s{i}", prompt, 40, Sampling((stop,)))])[f"s{i}"]
+        assert found == (ids[: ids.index(stop)], stop)
+    first = free["f0"][0][0]
+    later = collect(engine, [Request("m", prompts[0], 5, Sampling((first,), 1))])["m"]
+    assert later[0] and later[0][0] != first
+
+
+def test_draws_follow_their_seed(engine: VllmEngine, vocabulary: Vocabulary) -> None:
+    prompt = vocabulary.encode("draw")
+    requests = [
+        Request(f"{name}", prompt, 20, Sampling((), 0, 1.0, seed))
+        for name, seed in (("a", 1), ("b", 1), ("c", 2))
+    ]
+    found = collect(engine, requests)
+    assert found["a"] == found["b"] != found["c"]
+
+
+def test_cells_equal_fresh_generations(
+    engine: VllmEngine, vocabulary: Vocabulary, tmp_path: Path
+) -> None:
+    study = Study(vocabulary, world.inference(engine=ENGINE), 42, "scope", "vllm")
+    plans = [study.plan(question) for question in world.questions(6)]
+    store = Store.writable(tmp_path / "s.sqlite", IDENTITY)
+    sweep = Sweep(plans, store, lambda: engine)
+    sweep.run()
+    rows = [row for plan in plans for _, row in plan.rows(store.get)]
+    assert redecode(engine, plans, store.get, 42).equal == 6
+    store.close()
+    assert all(isinstance(row, Row) for row in rows)
+    chosen = [row for row in rows if row.cell.method.n == 0]
+    thinking = collect(
+        engine,
+        [
+            Request(
+                f"t{i}", row.prompt, min(row.capacity, _cap(row)), Sampling(vocabulary.think_end)
+            )
+            for i, row in enumerate(chosen)
+        ],
+    )
+    answers = collect(
+        engine,
+        [
+            Request(
+                f"a{i}",
+                row.prompt + row.cut.ids + row.delimiter,
+                12,
+                Sampling(vocabulary.answer_end),
+            )
+            for i, row in enumerate(chosen)
+        ],
+    )
+    for i, row in enumerate(chosen):
+        ids, end = thinking[f"t{i}"]
+        assert tuple(ids) == row.cut.ids
+        assert (end is not None) == (row.cut.end == "natural")
+        assert tuple(answers[f"a{i}"][0]) == row.answer.ids
+    assert sweep.counts.cached > 0
+
+
+def _cap(row: Row) -> int:
+    return 10**9 if row.cell.budget == "infinite" else int(row.cell.budget)
+
+
+def test_a_folder_without_weights_is_no_model(model_json: Path, vocabulary: Vocabulary) -> None:
+    model = {"name": "tiny", "path": str(model_json.parent)}
+    with pytest.raises(UserError, match="vLLM could not load model 'tiny' from"):
+        VllmEngine(model, world.inference(engine=ENGINE), vocabulary.size, 42)
+
+
+def test_arguments_follow_the_config(folder: Path) -> None:
+    inference = world.inference(engine={**ENGINE, "options": {"max_num_seqs": 7, "swap": 1}})
+    args = engine_arguments({"path": str(folder)}, inference, 320, 42)
+    assert (args["max_num_seqs"], args["swap"], args["max_model_len"]) == (7, 1, 400)
+    assert args["enforce_eager"] and "logits_processors" not in args
+    gpu = engine_arguments(
+        {"path": str(folder)}, world.inference(engine={**ENGINE, "device": "gpu"}), 300, 42
+    )
+    assert gpu["gpu_memory_utilization"] == 0.9 and "enforce_eager" not in gpu
+    assert gpu["additional_config"] == {"s1flow_vocabulary": 300}

@@ -1,0 +1,31 @@
+"""Turn the rows that are left after decontamination into a benchmark that models can answer.
+
+--settings: {"sample": number of rows (null: all), "seed"}. Give the benchmark to `generate`, `cut`
+and `grade` like any other, then the grades to `regenerate_difficulty`.
+"""
+
+import argparse
+
+from workflow_scripts.common.job import ONE, log, run
+from workflow_scripts.common.provenance import provenance
+from workflow_scripts.common.tables.benchmark import BENCHMARK
+from workflow_scripts.common.tables.pool import DECISIONS
+from workflow_scripts.curation.difficulty_labels import pool_questions
+from workflow_scripts.curation.pool_scan import scan_rows
+
+
+def work(args: argparse.Namespace) -> None:
+    settings = args.settings
+    kept = DECISIONS.read(args.decontamination).filter("keep")["row_id"]
+    rows = scan_rows(args.pool, kept, ("row_id", "question", "solution"))
+    frame = pool_questions(rows, settings.get("sample"), settings.get("seed", 42))
+    BENCHMARK.write(args.benchmark, frame, provenance(settings))
+    log.info("%d of %d rows are asked", frame.height, rows.height)
+
+
+def main() -> None:
+    run(work, __doc__, inputs={"pool": ONE, "decontamination": ONE}, outputs=("benchmark",))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+"""What a training example bought, and whether gains on mathematics carry over."""
+
+from math import sqrt
+from typing import Any
+
+import polars as pl
+
+from workflow_scripts.analysis.efficiency import sample_efficiency, transferability
+from workflow_scripts.analysis.points import first_number
+from workflow_scripts.reporting.markdown import table
+from workflow_scripts.reporting.naming import DASH, number, percent
+from workflow_scripts.reporting.study_results import Results
+
+MATH_FORMATS = ("math", "integer")
+
+
+def section(results: Results) -> str:
+    """Sample efficiency per benchmark and the Transferability Index of every trained model."""
+    rows, notes = [], []
+    for model, manifest in results.training.items():
+        if model not in results.model_titles:
+            continue
+        examples = first_number(manifest, ("samples", "examples"))
+        own = _natural(results, model)
+        index, note = _index(results, own)
+        rows.append([results.model_titles[model], number(examples, 0), *_per_benchmark(
+            results, own, int(examples or 0)), index])  # fmt: skip
+        if note:
+            notes.append(f"{results.model_titles[model]}: {note}")
+    if not rows:
+        return ""
+    headers = ("model", "examples", *results.dataset_titles.values(), "Transferability Index")
+    footnote = f"\nNo index for {'; '.join(notes)}.\n" if notes else ""
+    return (
+        "\n### What an example bought\n\nAt the natural end: accuracy in % divided by log10 of the "
+        "number of training examples, and 100 × the mean relative gain on multiple choice over "
+        "that on mathematics.\n\n" + table(headers, rows) + footnote
+    )
+
+
+def _natural(results: Results, model: str) -> list[dict[str, Any]]:
+    """Before and after training at the natural end (else truncation at infinite)."""
+    rows = results.pairs.filter(
+        (pl.col("comparison") == "training")
+        & (pl.col("model_b") == model)
+        & (pl.col("budget_b") == "infinite")
+    )
+    plain = rows.filter(pl.col("method_b") == "natural")
+    rows = plain if plain.height else rows.filter(pl.col("method_b") == "truncation")
+    return list(rows.iter_rows(named=True))
+
+
+def _per_benchmark(results: Results, own: list[dict[str, Any]], examples: int) -> list[str]:
+    found = {row["dataset"]: row["accuracy_b"] for row in own}
+    shown = []
+    for dataset in results.dataset_titles:
+        if found.get(dataset) is None:
+            shown.append(DASH)
+            continue
+        value = sample_efficiency(100 * found[dataset], examples)
+        shown.append(f"{number(value.value)} ({percent(found[dataset])})")
+    return shown
+
+
+def _index(results: Results, own: list[dict[str, Any]]) -> tuple[str, str]:
+    """The index as text, and why it is a dash."""
+    formats = {b["name"]: b.get("format") for b in results.settings["benchmarks"]}
+    known = [row for row in own if row["accuracy_a"] is not None]
+    math = [row for row in known if formats.get(row["dataset"]) in MATH_FORMATS]
+    other = [row for row in known if formats.get(row["dataset"]) not in MATH_FORMATS]
+    value = transferability(_scores(math), _scores(other), _mean_gain(math))
+    return number(value.value, 0), value.note
+
+
+def _scores(rows: list[dict[str, Any]]) -> list[tuple[float, float]]:
+    return [(row["accuracy_a"], row["accuracy_b"]) for row in rows]
+
+
+def _mean_gain(rows: list[dict[str, Any]]) -> tuple[float, float]:
+    """Interval of the mean gain over benchmarks, whose questions are independent."""
+    if not rows:
+        return 0.0, 0.0
+    mean = sum(row["difference"] for row in rows) / len(rows)
+    halves = [(row["difference_high"] - row["difference_low"]) / 2 for row in rows]
+    half = sqrt(sum(h * h for h in halves)) / len(rows)
+    return mean - half, mean + half
