@@ -4,6 +4,7 @@ The story is told by the rule files, in the order of the study. `snakemake repor
 everything; config.yaml says what the study is.
 """
 
+import os
 import sys
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from snakemake.utils import min_version
 
 min_version("9.25")
 sys.path.insert(0, str(workflow.basedir))
+# Without conda every rule runs on the Python that runs snakemake, activated or not.
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 
 from workflow_scripts.common.code_id import code_id
 from workflow_scripts.common.errors import UserError

@@ -2,14 +2,15 @@
 
 import os
 import time
-from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
 import numpy as np
+import torch
 
-from benchmarks.training_step import lengths_of
-from benchmarks.training_workload import PROMPT, QWEN_3B, random_model, store_of
+from benchmarks.training_step import lengths_of as full_lengths
+from benchmarks.training_workload import PROMPT, random_model, shape_for, store_of
+from workflow_scripts.training.launch import pick_device
 
 DEEPSPEED = {
     "zero_optimization": {"stage": 1},
@@ -18,6 +19,26 @@ DEEPSPEED = {
     "gradient_accumulation_steps": "auto",
     "gradient_clipping": "auto",
 }
+
+
+DEVICE = pick_device("auto")
+
+
+def lengths_of(kind: str, steps: int) -> Any:
+    """The benchmark's lengths; short ones on a CPU."""
+    lengths, batch = full_lengths(kind, steps)
+    return (lengths if DEVICE == "cuda" else lengths // 20 + 200), batch
+
+
+def wait() -> None:
+    """Until the GPU is done."""
+    if DEVICE == "cuda":
+        torch.cuda.synchronize()
+
+
+def peak_mb() -> float:
+    """Peak GPU memory so far."""
+    return torch.cuda.max_memory_allocated() / 2**20 if DEVICE == "cuda" else 0.0
 
 
 def run_peer(name: str, steps: int, warm: int) -> dict[str, Any]:
@@ -39,6 +60,7 @@ def _common(steps: int, accumulation: int, liger: bool) -> dict[str, Any]:
         "max_steps": steps,
         "learning_rate": 1e-5,
         "bf16": True,
+        "use_cpu": DEVICE == "cpu",
         "gradient_checkpointing": True,
         "gradient_checkpointing_kwargs": {"use_reentrant": False},
         "deepspeed": DEEPSPEED,
@@ -54,7 +76,6 @@ def _common(steps: int, accumulation: int, liger: bool) -> dict[str, Any]:
 
 def _clock(tokens_per_step: Any) -> Any:
     """A Trainer callback that notes the seconds of every step."""
-    import torch
     from transformers import TrainerCallback
 
     class Clock(TrainerCallback):
@@ -63,13 +84,13 @@ def _clock(tokens_per_step: Any) -> Any:
             self.begin = 0.0
 
         def on_step_begin(self, *_: Any, **__: Any) -> None:
-            torch.cuda.synchronize()
+            wait()
             self.begin = time.perf_counter()
 
         def on_step_end(self, *_: Any, **__: Any) -> None:
-            torch.cuda.synchronize()
+            wait()
             self.seconds.append(time.perf_counter() - self.begin)
-            peak = torch.cuda.max_memory_allocated() / 2**20
+            peak = peak_mb()
             print(
                 f"    step {len(self.seconds)}: {self.seconds[-1]:.3f} s, {peak:,.0f} MB",
                 flush=True,
@@ -79,20 +100,19 @@ def _clock(tokens_per_step: Any) -> Any:
 
 
 def _trainer(steps: int, warm: int, liger: bool, kind: str) -> dict[str, Any]:
-    import torch
     from transformers import Trainer, TrainingArguments
 
     from workflow_scripts.training.flops import model_shape
 
     lengths, batch = lengths_of(kind, steps)
-    store = store_of(lengths, QWEN_3B["vocab_size"], 1)
+    store = store_of(lengths, shape_for(DEVICE)["vocab_size"], 1)
     samples = []
     for i in range(len(store)):
         ids = store.sample(i).astype(np.int64)
         labels = ids.copy()
         labels[:PROMPT] = -100
         samples.append({"input_ids": torch.from_numpy(ids), "labels": torch.from_numpy(labels)})
-    model = random_model(QWEN_3B, "sdpa", "cuda", torch.bfloat16)
+    model = random_model(shape_for(DEVICE), "sdpa", DEVICE, torch.bfloat16)
     shape = model_shape(model)
     clock = _clock(None)
 
@@ -111,7 +131,6 @@ def _trainer(steps: int, warm: int, liger: bool, kind: str) -> dict[str, Any]:
 
 
 def _guarded(trainer: Any) -> str:
-    import torch
 
     try:
         trainer.train()
@@ -123,7 +142,6 @@ def _guarded(trainer: Any) -> str:
 def _rates(
     seconds: list[float], lengths: Any, batch: int, warm: int, shape: Any, note: str, name: str
 ) -> dict[str, Any]:
-    import torch
 
     per_step = [np.asarray(lengths[i * batch : (i + 1) * batch]) for i in range(len(seconds))]
     tokens = [int(part.sum()) for part in per_step]
@@ -133,7 +151,7 @@ def _rates(
         "tokens_s": sum(tokens[warm:]) / timed,
         "mfu": sum(flops[warm:]) / timed / 989e12,
         "spread": [round(t / s) for t, s in zip(tokens[warm:], seconds[warm:], strict=True)],
-        "memory_mb": torch.cuda.max_memory_allocated() / 2**20,
+        "memory_mb": peak_mb(),
         "first_s": seconds[0],
         "note": note,
         "attention": name,
@@ -141,7 +159,6 @@ def _rates(
 
 
 def _trl(steps: int, warm: int) -> dict[str, Any]:
-    import torch
     from datasets import Dataset
     from tokenizers import Tokenizer, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
@@ -150,7 +167,7 @@ def _trl(steps: int, warm: int) -> dict[str, Any]:
     from workflow_scripts.training.flops import model_shape
 
     lengths, batch = lengths_of("s1k", steps)
-    store = store_of(lengths, 50_000, 1)
+    store = store_of(lengths, 500, 1)
     rows = {
         "input_ids": [store.sample(i).tolist() for i in range(len(store))],
         "completion_mask": [[0] * PROMPT + [1] * (int(n) - PROMPT) for n in store.lengths],
@@ -161,9 +178,9 @@ def _trl(steps: int, warm: int) -> dict[str, Any]:
         tokenizer_object=backend, unk_token="<unk>", eos_token="<eos>", pad_token="<pad>"
     )
     attention = os.environ.get("TRL_ATTENTION", "flex_attention")
-    model = random_model(QWEN_3B, attention, "cuda", torch.bfloat16)
+    model = random_model(shape_for(DEVICE), attention, DEVICE, torch.bfloat16)
     shape = model_shape(model)
-    pack = 10_240
+    pack = 10_240 if DEVICE == "cuda" else 1_000
     accumulation = round(float(lengths.mean()) * batch / pack)
     clock = _clock(None)
     common = _common(steps, accumulation, False) | {"dataloader_num_workers": 0}
@@ -184,7 +201,7 @@ def _trl(steps: int, warm: int) -> dict[str, Any]:
         "tokens_s": per_step * len(seconds) / sum(seconds),
         "mfu": flops * len(seconds) / sum(seconds) / 989e12,
         "spread": [round(per_step / s) for s in seconds],
-        "memory_mb": torch.cuda.max_memory_allocated() / 2**20,
+        "memory_mb": peak_mb(),
         "first_s": clock.seconds[0],
         "note": f"{note} packs of {mean:,.0f} tokens",
         "attention": attention,

@@ -9,8 +9,10 @@ its own process; the table comes last. Needs deepspeed; peers also trl, datasets
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -146,6 +148,13 @@ def run_ours(variant: Variant, steps: int, warm: int) -> dict[str, Any]:
             f"packs {tokens}, recomputed {[plan.recompute(t) for t in tokens]}",
             flush=True,
         )
+    if marks is not None:
+        torch.cuda.synchronize()
+        for cpu, begin, end in marks[-8:]:
+            print(
+                f"    pack: launched in {cpu:.0f} ms, on the GPU {begin.elapsed_time(end):.0f} ms"
+            )
+        print("    retries", torch.cuda.memory_stats()["num_alloc_retries"], flush=True)
     facts = {
         "load_s": loaded,
         "attention": backend.name,
@@ -239,16 +248,24 @@ def isolated(name: str, args: argparse.Namespace) -> dict[str, Any]:
     command = [sys.executable, "-m", "benchmarks.training_step", "--one", name]
     command += ["--steps", str(args.steps), "--warm", str(args.warm)]
     print(f"== {name}", flush=True)
-    begin = time.perf_counter()
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    lines = done.stdout.splitlines()
+    begin, lines = time.perf_counter(), []
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+    )
+    timer = threading.Timer(args.limit, os.killpg, (process.pid, signal.SIGKILL))
+    timer.start()
+    for line in process.stdout or ():
+        lines.append(line.rstrip())
+        if line.startswith("    ") and not line.startswith("      "):
+            print(line.rstrip()[:400], flush=True)
+    code = process.wait()
+    timer.cancel()
+    print(f"   {time.perf_counter() - begin:.0f} s in all, exit {code}", flush=True)
     result = next((line[7:] for line in lines if line.startswith("RESULT ")), None)
-    shown = [line for line in lines if line.startswith("    ") or "|" in line]
-    print("\n".join(shown[-60:]), flush=True)
-    print(f"   {time.perf_counter() - begin:.0f} s in all, exit {done.returncode}", flush=True)
     if result is None:
-        print("\n".join(lines[-25:]), flush=True)
-        return {"error_text": (lines or ["no output"])[-1][:200]}
+        print("\n".join(lines[-12:]), flush=True)
+        reason = f"stopped after {args.limit} s" if code < 0 else (lines or ["no output"])[-1]
+        return {"error_text": reason[:200]}
     return json.loads(result)
 
 
@@ -258,6 +275,7 @@ def main() -> None:
     parser.add_argument("--one")
     parser.add_argument("--steps", type=int, default=6)
     parser.add_argument("--warm", type=int, default=2)
+    parser.add_argument("--limit", type=float, default=150.0, help="seconds per variant")
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
     if args.one:

@@ -6,7 +6,7 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 from transformers import AutoTokenizer
@@ -29,6 +29,7 @@ def test_shipped_file_is_what_the_code_learns() -> None:
 
 
 @given(st.text())
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_any_text_comes_back(text: str) -> None:
     ids = FILE.encode(text, add_special_tokens=False).ids
     assert FILE.decode(ids, skip_special_tokens=False) == unicodedata.normalize("NFC", text)

@@ -3,9 +3,11 @@
 import itertools
 import json
 import math
+import os
 import random
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +27,15 @@ BASE = Path(__file__).resolve().parents[2] / "data" / "demo" / "base"
 MANIFEST = json.loads((BASE / "manifest.json").read_text())
 TOKENIZER = Tokenizer.from_file(str(BASE / "tokenizer.json"))
 TINY = PretrainingSettings(rows=4, length=128, layers=1, hidden=32, heads=1, kv_heads=1)
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Threads cost more than they give for models this small."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 def test_documents_are_fixed_by_their_seed() -> None:
@@ -96,17 +107,18 @@ def test_learning_rate() -> None:
 
 def test_training_on_a_cpu_lowers_the_loss(tmp_path: Path) -> None:
     settings = {
-        **{"steps": 120, "rows": 4, "length": 192, "rows_at_once": 2, "warmup_steps": 10},
-        **{"layers": 1, "hidden": 64, "heads": 2, "kv_heads": 1, "intermediate": 128},
+        **{"steps": 101, "rows": 4, "length": 128, "rows_at_once": 2, "warmup_steps": 10},
+        **{"layers": 1, "hidden": 32, "heads": 1, "kv_heads": 1, "intermediate": 64},
         **{"device": "cpu", "workers": 1, "learning_rate": 0.01},
     }
     manifest = tmp_path / "base" / "manifest.json"
     command = [sys.executable, "-m", "workflow_scripts.demo.train_base"]
     arguments = ["--manifest", str(manifest), "--settings", json.dumps(settings)]
-    subprocess.run([*command, *arguments], check=True, capture_output=True)
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    subprocess.run([*command, *arguments], check=True, capture_output=True, env=environment)
     facts = json.loads(manifest.read_text())
     (_, first), (steps, last) = facts["loss"]
-    assert steps == 120
+    assert steps == 101
     assert last < first < math.log(512)
     assert facts["weights"] == {WEIGHTS: sha256(manifest.parent / WEIGHTS)}
     model = AutoModelForCausalLM.from_pretrained(manifest.parent)
@@ -137,7 +149,7 @@ def test_shipped_model_computes() -> None:
     model = AutoModelForCausalLM.from_pretrained(BASE, dtype=torch.float32).eval()
     rng = random.Random(8)
     right = 0
-    for _ in range(20):
+    for _ in range(12):
         problem = draw_problem(rng, "tuple", 100, (4,))
         work = compose(problem, 0).text + "Wait, step by step.\n" + careful_pass(problem).text
         prompt = TOKENIZER.encode(f"Q: {problem.question}\nA:\n").ids
@@ -147,4 +159,4 @@ def test_shipped_model_computes() -> None:
         coarse = len(TOKENIZER.encode(compose(problem, 0).text).ids)
         start = len(prompt) + coarse + len(TOKENIZER.encode("Wait, step by step.\n").ids)
         right += best[start - 1 : -1] == ids[start:]
-    assert right >= 17
+    assert right >= 10

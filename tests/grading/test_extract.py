@@ -24,7 +24,7 @@ S1 = "<|im_start|>think\nso \\boxed{1}\n<|im_start|>answer\n"
         ("**Answer:** $12$", "12", "answer"),
         ("42", "42", "bare"),
         ("Adding up, we get $3+4=7$.", "3+4=7", "last-math"),
-        ("The total of all of them is 70 degrees.", "70 degrees", "last-value"),
+        ("Then the angle is 70 degrees.", "70 degrees", "last-value"),
     ],
 )
 def test_rule_and_text(text: str, answer: str, rule: str) -> None:
@@ -84,7 +84,7 @@ def test_answer_part(text: str, part: str) -> None:
     ("text", "letter", "rule"),
     [
         (r"\boxed{\text{C}}", "C", "boxed"),
-        ("Answer: C", "C", "answer"),
+        ("Answer: C, as shown", "C", "answer"),
         ("I would choose B because it fits.", "B", "stated"),
         ("so\n\n(D)", "D", "line"),
         ("Answer: A or B", None, "hedge"),

@@ -13,7 +13,7 @@ from workflow_scripts.common.tables.generation import GENERATION
 from workflow_scripts.common.tables.grade import GRADE
 from workflow_scripts.grading.grade import work
 
-SETTINGS = {"timeout": 5.0, "memory_mb": 2048, "last_number": False, "threads": 1}
+SETTINGS = {"timeout": 5.0, "memory_mb": 2048, "last_number": False}
 
 
 def generation(question: str, method: str, answer: str | None) -> dict[str, Any]:
@@ -44,6 +44,7 @@ def files(tmp_path: Path) -> argparse.Namespace:
         benchmarks=[tmp_path / "b.parquet"],
         grades=tmp_path / "grades.parquet",
         settings=SETTINGS,
+        threads=1,
     )
 
 

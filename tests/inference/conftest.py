@@ -1,11 +1,16 @@
 """Shared fixtures: one tiny tokenizer per run."""
 
-from pathlib import Path
+import os
 
-import pytest
+# Read when torch is imported: threads that spin at barriers starve the rest of a small machine.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
-from tests.inference import world
-from workflow_scripts.inference.prompts import Vocabulary, load_vocabulary
+from pathlib import Path  # noqa: E402
+
+import pytest  # noqa: E402
+
+from tests.inference import world  # noqa: E402
+from workflow_scripts.inference.prompts import Vocabulary, load_vocabulary  # noqa: E402
 
 
 @pytest.fixture(scope="session")

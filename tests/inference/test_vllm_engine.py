@@ -21,7 +21,7 @@ from workflow_scripts.inference.vllm_engine import VllmEngine, engine_arguments
 
 pytest.importorskip("vllm")
 
-ENGINE = {"kind": "vllm", "device": "cpu", "dtype": "float32", "max_sequences": 32}
+ENGINE = {"kind": "vllm", "device": "cpu", "dtype": "float32", "max_sequences": 64}
 
 
 @pytest.fixture(scope="module")
@@ -65,11 +65,14 @@ def test_stops_caps_and_padding(engine: VllmEngine, vocabulary: Vocabulary) -> N
     assert all(len(ids) == 40 and end is None for ids, end in free.values())
     # The model has rows for 320 ids, the tokenizer knows fewer: the others are masked.
     assert max(max(ids) for ids, _ in free.values()) < vocabulary.size < 320
-    for i, prompt in enumerate(prompts):
-        ids = free[f"f{i}"][0]
-        stop = ids[7]
-        found = collect(engine, [Request(f"s{i}", prompt, 40, Sampling((stop,)))])[f"s{i}"]
-        assert found == (ids[: ids.index(stop)], stop)
+    stops = {f"s{i}": free[f"f{i}"][0][7] for i in range(12)}
+    found = collect(
+        engine,
+        [Request(f"s{i}", p, 40, Sampling((stops[f"s{i}"],))) for i, p in enumerate(prompts)],
+    )
+    for i in range(12):
+        ids, stop = free[f"f{i}"][0], stops[f"s{i}"]
+        assert found[f"s{i}"] == (ids[: ids.index(stop)], stop)
     first = free["f0"][0][0]
     later = collect(engine, [Request("m", prompts[0], 5, Sampling((first,), 1))])["m"]
     assert later[0] and later[0][0] != first
@@ -98,32 +101,17 @@ def test_cells_equal_fresh_generations(
     store.close()
     assert all(isinstance(row, Row) for row in rows)
     chosen = [row for row in rows if row.cell.method.n == 0]
-    thinking = collect(
-        engine,
-        [
-            Request(
-                f"t{i}", row.prompt, min(row.capacity, _cap(row)), Sampling(vocabulary.think_end)
-            )
-            for i, row in enumerate(chosen)
-        ],
-    )
-    answers = collect(
-        engine,
-        [
-            Request(
-                f"a{i}",
-                row.prompt + row.cut.ids + row.delimiter,
-                12,
-                Sampling(vocabulary.answer_end),
-            )
-            for i, row in enumerate(chosen)
-        ],
-    )
+    think, answer = Sampling(vocabulary.think_end), Sampling(vocabulary.answer_end)
+    thinking, answers = [], []
     for i, row in enumerate(chosen):
-        ids, end = thinking[f"t{i}"]
+        thinking.append(Request(f"t{i}", row.prompt, min(row.capacity, _cap(row)), think))
+        answers.append(Request(f"a{i}", row.prompt + row.cut.ids + row.delimiter, 12, answer))
+    found = collect(engine, thinking + answers)
+    for i, row in enumerate(chosen):
+        ids, end = found[f"t{i}"]
         assert tuple(ids) == row.cut.ids
         assert (end is not None) == (row.cut.end == "natural")
-        assert tuple(answers[f"a{i}"][0]) == row.answer.ids
+        assert tuple(found[f"a{i}"][0]) == row.answer.ids
     assert sweep.counts.cached > 0
 
 

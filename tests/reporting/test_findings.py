@@ -30,6 +30,12 @@ def test_an_interval_around_zero_is_no_claim():
     assert "includes 0" in said
 
 
+def test_runs_that_never_differ_are_said_to_do_so():
+    zero = dict.fromkeys(("scaling_per_1k", "scaling_per_1k_low", "scaling_per_1k_high"), 0.0)
+    said = scaling_claim(ROW | zero | {"verdict": "unresolved", "p_adjusted": 1.0})
+    assert said == "no scaling can be claimed: no run differs from another in accuracy"
+
+
 def test_a_fall_is_said_as_such():
     assert "falls" in scaling_claim(ROW | {"verdict": "falls", "scaling_per_1k_high": -0.5})
 

@@ -27,6 +27,7 @@ HEADINGS = [
     "Deviations from the paper and from the brief",
     "Questions",
     "Definitions",
+    "Curation in detail",
     "All cells",
 ]
 

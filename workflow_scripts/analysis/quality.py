@@ -159,7 +159,7 @@ def lone_models(points: pl.DataFrame, study: Study) -> list[Finding]:
 
 def unmeasured(models: Iterable[str]) -> list[Finding]:
     """Models whose engine manifest does not say how long decoding took."""
-    message = "no engine seconds or decoded tokens in its manifest: GPU seconds show a dash"
+    message = "no engine seconds or decoded tokens in its manifest: device seconds show a dash"
     return [Finding("no-engine-time", NOTE, model, 0, message) for model in models]
 
 

@@ -1,7 +1,7 @@
 """Train the demo's base model from nothing and write it beside its manifest.
 
 The demo ships the result; this is for whoever wants to make it again. On one H100 the default
-settings take a few minutes; on a CPU use fewer steps ({"steps": 300, "rows": 16}), which shows that
+settings take a few minutes; on a CPU use fewer steps ({"steps": 300, "rows": 16, "workers": 1}), which shows that
 the loss falls but not yet a model that computes. Settings are the fields of PretrainingSettings.
 """
 
@@ -10,14 +10,16 @@ from importlib.metadata import version
 
 from workflow_scripts.common.artifacts import write_json
 from workflow_scripts.common.job import log, run
-from workflow_scripts.demo.base_folder import WEIGHTS, save_base, sha256
-from workflow_scripts.demo.pretraining import PretrainingSettings, pretrain
 from workflow_scripts.demo.records import settings_of
-from workflow_scripts.demo.tokenizer import learn_tokenizer
 
 
 def work(args: argparse.Namespace) -> None:
     """Learn the tokenizer, train the model, save both with a manifest."""
+    # Imported here: every process that makes text imports this module, and needs no torch.
+    from workflow_scripts.demo.base_folder import WEIGHTS, save_base, sha256
+    from workflow_scripts.demo.pretraining import PretrainingSettings, pretrain
+    from workflow_scripts.demo.tokenizer import learn_tokenizer
+
     settings = settings_of(PretrainingSettings, args.settings, "train_base")
     tokenizer = learn_tokenizer(settings.seed)
     result = pretrain(

@@ -5,8 +5,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from workflow_scripts.common.progress import Progress
-from workflow_scripts.grading.grader import Question
+from workflow_scripts.grading.grader import Question, by_letter
 from workflow_scripts.grading.workers import Pool
+
+UNREADABLE = ("unparsed", "forbidden-character", "forbidden-command", "too-long")
 
 
 @dataclass(frozen=True)
@@ -48,8 +50,8 @@ class Verdict:
 
     @property
     def no_answer(self) -> bool:
-        """Whether the text held no answer to compare."""
-        return self.extracted is None
+        """Whether the text held no answer that can be read."""
+        return self.extracted is None or self.rule in UNREADABLE
 
 
 @dataclass
@@ -105,8 +107,8 @@ def _find(
     places = []
     for question, text in zip(questions, texts, strict=True):
         task = {"op": "find", "text": text, "last_number": limits.last_number, **_asked(question)}
-        by_letter = (question.gold, question.options) if question.kind != "integer" else ()
-        places.append(job.add((text, question.kind, by_letter), task))
+        asked = (question.gold, question.options) if by_letter(question) else ()
+        places.append(job.add((text, asked), task))
     return places, _shown(job, pool, f"{label}: answers" if label else None)
 
 

@@ -40,7 +40,7 @@ def default_kind(gold: str) -> str:
 
 def find(text: str, question: Question, last_number: bool = False) -> Extraction:
     """The answer that a prediction (bare, or a whole response) gives to a question."""
-    if _by_letter(question):
+    if by_letter(question):
         return extract_letter(text, question.options, letters_of(question.options, question.gold))
     return extract(text, last_number)
 
@@ -51,7 +51,7 @@ def compare(question: Question, found: Extraction) -> Outcome:
         return refused("empty-gold")
     if found.text is None:
         return refused("no-answer" if found.rule == "none" else found.rule)
-    if _by_letter(question):
+    if by_letter(question):
         return same_letter(question.gold, found)
     gold = _gold(question.gold)
     outcome = same_answer(gold, found.text)
@@ -61,7 +61,8 @@ def compare(question: Question, found: Extraction) -> Outcome:
     return outcome.flagged("unanchored") if found.rule in UNANCHORED else outcome
 
 
-def _by_letter(question: Question) -> bool:
+def by_letter(question: Question) -> bool:
+    """Whether the answer is a letter: a choice, or a gold such as `\\text{(C)}`."""
     boxed = question.kind == "math" and _BOXED_LETTER.match(question.gold) is not None
     return boxed or (question.kind == "choice" and gold_letter(question.gold) is not None)
 

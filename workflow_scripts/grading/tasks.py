@@ -9,12 +9,8 @@ from workflow_scripts.grading.outcome import Outcome
 
 # One expression per path of the grammar: the first use of a path costs up to 150 ms.
 _WARM_UP = (
-    (r"\frac{1}{2}+\sqrt{3}", r"0.5+3^{1/2}"),
-    (r"2\sin x\cos x+\ln(y)-e^{z}", r"\sin(2x)+\log y-e^z"),
-    (r"(a+b)(a-b)/2+|x|", r"\frac{a^2-b^2}{2}+|x|"),
-    (r"x_1+n!+\binom{n}{2}+\pi r^2", r"x_{1}+\pi r^{2}"),
-    (r"\left(3,\frac{\pi}{2}\right)", r"(3, \pi/2)"),
-    (r"3x-2y=1", "y=1.5x-0.5"),
+    (r"2\sin x\cos x+\ln(y)", r"\sin(2x)+\log_{2} y"),
+    (r"n!+|x|", r"|x|+n!"),
 )
 
 

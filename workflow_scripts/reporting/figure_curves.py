@@ -1,4 +1,4 @@
-"""Accuracy against what a question costs: budget, all generated tokens, GPU seconds."""
+"""Accuracy against what a question costs: thinking, all generated tokens, device seconds."""
 
 import polars as pl
 from plotnine import (
@@ -24,7 +24,7 @@ from workflow_scripts.reporting.style import COLOURS, LINES, SHAPES, look, schem
 THINKING, TOTAL, SECONDS = (
     "Thinking tokens",
     "All generated tokens",
-    "GPU seconds",
+    "Device seconds",
 )
 
 
@@ -93,7 +93,7 @@ def _caption(points: pl.DataFrame, title: str, columns: int) -> str:
     )
     if columns == 3:
         text += (
-            "GPU seconds: tokens that the model wrote for the cell alone, at the measured time per "
-            "token of the engine run; cells of one chain share tokens, so the study cost less. "
+            "Device seconds: tokens that the model wrote for the cell alone, at the measured time "
+            "per token of the engine run; cells of one chain share tokens, so the study cost less. "
         )
     return text + resolution_caption(points)

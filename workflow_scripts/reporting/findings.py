@@ -54,6 +54,8 @@ def scaling_sentences(results: Results) -> Iterator[str]:
 
 def scaling_claim(row: dict[str, Any]) -> str:
     """What may be said about one slope."""
+    if row["scaling_per_1k_low"] == row["scaling_per_1k_high"] == 0:
+        return "no scaling can be claimed: no run differs from another in accuracy"
     p_value = f"adjusted {p_relation(row['p_adjusted'])}"
     if row["verdict"] == "rises":
         return f"accuracy rises with thinking: {slope_text(row)}, {p_value}"
@@ -166,39 +168,50 @@ def continuation_sentences(results: Results) -> Iterator[str]:
         yield f"{where}: over all steps {flips}; {said}."
 
 
-def phrase_sentence(results: Results) -> str | None:
-    """Whether any two phrases differ."""
+def phrase_sentences(results: Results) -> Iterator[str]:
+    """Between phrases: how many paired comparisons are resolved, per model and benchmark."""
     rows = results.pairs.filter(
         (pl.col("comparison") == "phrase") & (pl.col("verdict") != "identical")
     )
     if rows.is_empty():
-        return None
+        return
     resolved = rows.filter(pl.col("verdict").is_in(["better", "worse"]))
     if resolved.is_empty():
-        return (
+        yield (
             f"Phrases: none of {rows.height} paired comparisons between continuation phrases "
             "resolves a difference."
         )
-    named = [
-        f"{results.name(r['model_b'], r['dataset'], r['method_b'])} at {r['budget_b']} is "
-        f"{r['verdict']} than {results.method_titles[r['method_a']]}"
-        for r in resolved.iter_rows(named=True)
-    ]
-    return f"Phrases: {join(named)} ({resolved.height} of {rows.height} comparisons)."
-
-
-def maximum_sentences(results: Results) -> Iterator[str]:
-    """Best cells that stay within what the best of equally good cells would reach."""
-    rows = headline_metrics(results, results.focus).filter(
-        (pl.col("runs") > 1) & (pl.col("max_accuracy") <= pl.col("max_expected_no_effect"))
+    families = dict(results.points.select("method", "series").unique().iter_rows())
+    named = resolved.with_columns(
+        a=pl.col("method_a").replace_strict(families),
+        b=pl.col("method_b").replace_strict(families),
     )
-    for row in rows.iter_rows(named=True):
-        where = results.dataset_titles[row["dataset"]]
+    for key, part in named.group_by("model_b", "dataset", "a", "b", maintain_order=True):
+        model, dataset, a, b = key
+        better = part.filter(pl.col("verdict") == "better").height
         yield (
-            f"**{where}**, {results.method_titles[row['method']]}: "
-            f"the best run ({percent(row['max_accuracy'])}) is no better than the best of as many "
-            f"equal runs is expected to be ({percent(row['max_expected_no_effect'])})."
+            f"{results.model_titles[model]} on {results.dataset_titles[dataset]}: {b} against {a}: "
+            f"better in {better} cells, worse in {part.height - better}, of those resolved."
         )
+
+
+def maximum_sentence(results: Results) -> str | None:
+    """Methods whose best run stays within what the best of equally good runs would reach."""
+    rows = headline_metrics(results, results.focus).filter(
+        (pl.col("runs") > 1) & (pl.col("max_accuracy") > 0)
+    )
+    within = rows.filter(pl.col("max_accuracy") <= pl.col("max_expected_no_effect"))
+    if within.is_empty():
+        return None
+    named = [
+        f"{results.dataset_titles[row['dataset']]}, {results.method_titles[row['method']]} "
+        f"({percent(row['max_accuracy'])} against {percent(row['max_expected_no_effect'])})"
+        for row in within.iter_rows(named=True)
+    ]
+    return (
+        f"In {within.height} of {rows.height} cases the best run is no better than the best of as "
+        f"many equal runs is expected to be: {'; '.join(named)}."
+    )
 
 
 def unexpected(results: Results) -> list[str]:
@@ -237,18 +250,17 @@ def _prompts_that_miss(results: Results) -> Iterator[str]:
         "model", "dataset", own=pl.col("mean_thinking_tokens")
     )
     rows = results.points.filter(pl.col("kind").str.starts_with("class-"))
-    for row in rows.join(natural, on=["model", "dataset"], maintain_order="left").iter_rows(
-        named=True
-    ):
-        short = row["kind"] == "class-short"
-        if row["own"] is None or (row["mean_thinking_tokens"] < row["own"]) == short:
-            continue
-        yield (
-            f"{row['model_title']} on {row['dataset_title']}: asked to think "
-            f"{'briefly' if short else 'long'}, it thought "
-            f"{number(row['mean_thinking_tokens'], 0)} tokens on average, against "
-            f"{number(row['own'], 0)} unasked."
-        )
+    rows = rows.join(natural, on=["model", "dataset"], maintain_order="left")
+    shorter = pl.col("mean_thinking_tokens") < pl.col("own")
+    missed = rows.filter(shorter != (pl.col("kind") == "class-short"))
+    for (model, kind), part in missed.group_by("model_title", "kind", maintain_order=True):
+        told = [
+            f"{row['dataset_title']} {number(row['mean_thinking_tokens'], 0)} tokens on average "
+            f"(unasked {number(row['own'], 0)})"
+            for row in part.iter_rows(named=True)
+        ]
+        asked = "briefly" if kind == "class-short" else "long"
+        yield f"{model}, asked to think {asked}, did not: {join(told)}."
 
 
 def _over_budget(results: Results) -> Iterator[str]:
@@ -259,14 +271,15 @@ def _over_budget(results: Results) -> Iterator[str]:
 
 
 def _shares(results: Results, column: str, limit: float, what: str) -> Iterator[str]:
+    """Per model: how many cells have a high share of something, and where it is highest."""
     share = results.points.with_columns(share=pl.col(column) / pl.col("questions"))
-    high = share.filter(pl.col("share") > limit)
-    for (model, dataset), part in high.group_by(
-        "model_title", "dataset_title", maintain_order=True
-    ):
-        worst = part.sort("share", descending=True).row(0, named=True)
+    for (model,), part in share.group_by("model_title", maintain_order=True):
+        high = part.filter(pl.col("share") > limit)
+        if high.is_empty():
+            continue
+        worst = high.sort("share", descending=True, maintain_order=True).row(0, named=True)
         yield (
-            f"{model} on {dataset}: more than {limit:.0%} of the generations {what} in "
-            f"{part.height} cells; most in {worst['title']} at {worst['budget']} "
-            f"({worst[column]}/{worst['questions']})."
+            f"{model}: more than {limit:.0%} of the generations {what} in {high.height} of "
+            f"{part.height} cells; most in {worst['dataset_title']}, {worst['title']} at "
+            f"{worst['budget']} ({worst[column]}/{worst['questions']})."
         )

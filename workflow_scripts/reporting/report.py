@@ -45,6 +45,7 @@ PLOT_TITLES = {
     "sources": "Curation: sources before and after",
     "training": "Training curves",
 }
+NO_CURATION = "This study trains no model, so no pool was curated."
 QUESTIONS = (
     "Would the order of methods hold on the questions that were left out, and under sampling "
     "instead of greedy decoding? One greedy run has no variance over seeds.",
@@ -87,6 +88,7 @@ def report(results: Results, extras: Extras, folder: Path) -> str:
         ("Deviations from the paper and from the brief", _deviations(results)),
         ("Questions", bullets(QUESTIONS)),
         ("Definitions", _definitions(results)),
+        ("Curation in detail", _curation(extras)),
         ("All cells", _cells(results)),
     ]
     study = results.settings.get("study", "study")
@@ -119,16 +121,20 @@ def _figure(extras: Extras, folder: Path, stem: str) -> str:
 
 
 def _findings(results: Results) -> str:
+    best = findings.maximum_sentence(results)
     blocks = [
         ("Scaling with thinking", list(findings.scaling_sentences(results))),
         ("Effect of training", list(findings.training_sentences(results))),
-        ("Effect of continuations", list(findings.continuation_sentences(results))),
-        ("Best runs", list(findings.maximum_sentences(results))),
+        (
+            "Effect of continuations",
+            [
+                *findings.continuation_sentences(results),
+                *findings.phrase_sentences(results),
+            ],
+        ),
+        ("Best runs", [best] if best else []),
         ("Unexpected", findings.unexpected(results)),
     ]
-    phrase = findings.phrase_sentence(results)
-    if phrase:
-        blocks[2][1].append(phrase)
     title = results.model_titles[results.focus]
     head = f"For {title}, unless another model is named.\n\n"
     text = [f"### {name}\n\n{bullets(lines)}" for name, lines in blocks if lines]
@@ -158,16 +164,15 @@ def _approach(results: Results, extras: Extras) -> str:
         f"(seed {settings['seed']}) for slopes and differences; "
         "exact McNemar for pairs; p values adjusted over the whole study.",
     ]
+    steps.insert(2, _curation_in_short(extras))
     if recipe:
         told = ", ".join(f"{key} {value}" for key, value in recipe.items())
-        steps.insert(2, f"**Training.** Full-parameter fine-tuning: {told}.")
+        steps.insert(3, f"**Training.** Full-parameter fine-tuning: {told}.")
     return (
         bullets(steps)
         + "\n### Evidence\n\nEach row: what is claimed, what this study measured, what supports "
         "it, and one command to check it again (run in the project's folder).\n\n"
         + evidence.evidence_table(results, extras.contamination)
-        + "\n### Curation\n\n"
-        + _curation(extras)
     )
 
 
@@ -176,12 +181,19 @@ def _number(value: Any) -> str:
 
 
 def _curation(extras: Extras) -> str:
-    """The curation stage's own page, its headings two levels down, without its title."""
+    """The curation stage's own page without its title, its headings one level down."""
     lines = extras.curation.strip().splitlines()
     if lines and lines[0].startswith("# "):
         lines = lines[1:]
-    text = "\n".join("##" + line if line.startswith("#") else line for line in lines).strip()
-    return (text or "This study trains no model, so no pool was curated.") + "\n"
+    text = "\n".join("#" + line if line.startswith("#") else line for line in lines).strip()
+    return (text or NO_CURATION) + "\n"
+
+
+def _curation_in_short(extras: Extras) -> str:
+    """The first paragraph of the curation page."""
+    paragraphs = [p.strip() for p in extras.curation.split("\n\n") if p.strip()]
+    told = next((p for p in paragraphs if p[0] not in "#|-"), NO_CURATION)
+    return "**Curation.** " + " ".join(told.splitlines())
 
 
 def _plots(extras: Extras, folder: Path) -> str:

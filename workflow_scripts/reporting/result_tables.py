@@ -116,7 +116,7 @@ def cells_table(results: Results, model: str, dataset: str) -> str:
     headers = (
         "method", "budget", "correct", "accuracy [95 %]", "thinking: mean", "median", "max",
         "spliced", "answer: mean", "all tokens", "over budget", "natural/forced/context",
-        "no answer", "loops", "answer cut", "lenient", "same as earlier", "GPU s",
+        "no answer", "loops", "answer cut", "lenient", "same as earlier", "device s",
     )  # fmt: skip
     return table(headers, [_cell_row(row) for row in rows.iter_rows(named=True)], left=2)
 

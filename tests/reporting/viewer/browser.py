@@ -28,14 +28,13 @@ FLAGS = (
     "--disable-dev-shm-usage",
 )
 KEYS = {
+    "end": "\ue010",
     "left": "\ue012",
     "up": "\ue013",
     "right": "\ue014",
     "down": "\ue015",
     "escape": "\ue00c",
     "enter": "\ue007",
-    "shift": "\ue008",
-    "tab": "\ue004",
 }
 
 

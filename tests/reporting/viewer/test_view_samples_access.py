@@ -70,6 +70,21 @@ def test_keyboard(viewer: Browser) -> None:
     assert not viewer.run("return document.getElementById('keys').open")
 
 
+def test_focus_survives_a_change_of_cell(viewer: Browser) -> None:
+    go(viewer, cell("natural", "infinite", 2))
+    viewer.run("document.querySelector('.grid [aria-label^=\"truncation/60\"]').focus()")
+    viewer.press("enter")
+    viewer.wait("return location.hash.includes('budget=60')")
+    viewer.settle()
+    label = "return document.activeElement.getAttribute('aria-label')"
+    assert viewer.run(label).startswith("truncation/60")
+    viewer.run("document.getElementById('list').focus()")
+    viewer.press("end")
+    viewer.wait(f"{SHOWN}.endsWith('/{PLAN.questions - 1}')")
+    viewer.press("enter")
+    assert viewer.run("return document.activeElement.id") == "sample"
+
+
 def test_colours_follow_the_system_and_the_toggle(viewer: Browser, page: Path) -> None:
     paper = "return getComputedStyle(document.body).backgroundColor"
     light = viewer.run(paper)

@@ -28,9 +28,8 @@ function showTally({ store, rows }) {
   const { outcome } = store.generations;
   const right = store.outcomes.indexOf("right");
   const correct = rows.filter((i) => outcome[i] === right).length;
-  const share = rows.length ? `, ${((100 * correct) / rows.length).toFixed(1)} % right` : "";
-  byId("count").textContent =
-    `${counted(rows.length)} of ${plural(store.size, "generation")}${share}`;
+  const listed = `${counted(rows.length)} of ${plural(store.size, "generation")}`;
+  byId("count").textContent = `${listed}; ${counted(correct)} right`;
 }
 
 function syncControls({ choice }) {

@@ -35,3 +35,19 @@ function verdictMark(outcome) {
 function verdictBadge(outcome) {
   return make("span", { class: `badge ${outcomeClass(outcome)}` }, `${GLYPHS[outcome]} ${outcome}`);
 }
+
+// Replaces a container's contents; focus stays on the control of the same name.
+function redraw(container, ...contents) {
+  const held = document.activeElement;
+  const inside = held !== container && container.contains(held);
+  const name = controlName(held);
+  container.replaceChildren(...contents);
+  if (!inside) return;
+  const controls = [...container.querySelectorAll(held.tagName)];
+  (controls.find((control) => controlName(control) === name) ?? container).focus({
+    preventScroll: true,
+  });
+}
+
+const controlName = (element) =>
+  element.tagName === "SELECT" ? "" : (element.getAttribute("aria-label") ?? element.textContent);

@@ -3,6 +3,7 @@
 const KEYS = [
   ["j  \u2193", "next generation in the list"],
   ["k  \u2191", "previous generation in the list"],
+  ["Enter", "from the list into the generation"],
   ["\u2190  \u2192", "previous or next budget of this question"],
   ["[  ]", "previous or next method of this question"],
   ["m", "next match of the search"],
@@ -53,6 +54,11 @@ function onKey(viewer, event) {
     "?": () => byId("keys").showModal(),
   };
   if (!reading) Object.assign(moves, { ArrowDown: moves.j, ArrowUp: moves.k });
+  if (event.target.id === "list") {
+    moves.Home = () => viewer.step(-Infinity);
+    moves.End = () => viewer.step(Infinity);
+    moves.Enter = () => viewer.read();
+  }
   if (!Object.hasOwn(moves, event.key)) return;
   event.preventDefault();
   moves[event.key]();

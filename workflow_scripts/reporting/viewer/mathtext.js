@@ -87,12 +87,12 @@ function boxedAt(text, start, inner) {
   return null;
 }
 
-// KaTeX knows the columns l, c, r and | only; spacing and widths of columns are left out.
+// KaTeX knows the columns l, c, r and | and whole rules only: the rest of a table's layout goes.
 function plainArrays(tex) {
-  return tex.replace(/(\\begin\{array\}\s*\{)((?:[^{}]|\{[^{}]*\})*)\}/g, (_, head, columns) => {
-    const plain = columns.replace(/[@!<>]\{[^{}]*\}/g, "").replace(/[pmb]\{[^{}]*\}/g, "l");
-    return `${head}${plain}}`;
-  });
+  const columns = /(\\begin\{array\}\s*\{)((?:[^{}]|\{[^{}]*\})*)\}/g;
+  const plain = (_, head, layout) =>
+    `${head}${layout.replace(/[@!<>]\{[^{}]*\}/g, "").replace(/[pmb]\{[^{}]*\}/g, "l")}}`;
+  return tex.replace(columns, plain).replace(/\\cline\{[^{}]*\}/g, "\\hline");
 }
 
 // Sets a formula in place of the element's text; the source stays where KaTeX refuses it.

@@ -104,6 +104,13 @@ class Viewer {
     return found === i ? -1 : found;
   }
 
+  // From the list into the text, for readers without a pointer.
+  read() {
+    if (this.selected < 0) return;
+    this.open(this.selected);
+    byId("sample").focus();
+  }
+
   step(by) {
     const place = this.rows.indexOf(this.selected);
     const next = place < 0 ? 0 : Math.min(this.rows.length - 1, Math.max(0, place + by));
@@ -165,7 +172,7 @@ class Viewer {
     };
     const article = renderSample({ ...view, options: this.options, actions: this.actions() });
     const stays = main.dataset.shown === String(selected);
-    main.replaceChildren(article);
+    redraw(main, article);
     markMatches(article, query);
     main.dataset.shown = selected;
     main.dataset.beside = beside;

@@ -1,0 +1,65 @@
+"""Real benchmark files through the demo's base model, the engine, the grader and the report."""
+
+import shutil
+from pathlib import Path
+
+import polars as pl
+import pytest
+import yaml
+
+from tests.workflow.snakemake_run import ROOT, copy_checkout, snakemake
+
+DATA = ROOT.parent / "shared" / "data"
+FIRST = 20
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not DATA.exists(), reason="the real benchmark files are not here"),
+]
+
+
+def overlay() -> dict:
+    """The demo's settings, with MATH500 and AIME24 and without training."""
+    demo = yaml.safe_load((ROOT / "profiles/demo/study.yaml").read_text())
+    demo |= {"study": "real", "results": "results/real", "models": demo["models"][:1]}
+    demo["benchmarks"] = [
+        {"name": name, "format": kind, "first": FIRST, "source": {"files": [str(DATA / file)]}}
+        for name, kind, file in (
+            ("math500", "math", "math500.jsonl"),
+            ("aime24", "integer", "aime24.jsonl"),
+        )
+    ]
+    for entry in demo["benchmarks"]:
+        entry["columns"] = {}
+    methods = [{"method": "truncation"}, {"method": "force", "phrase": "Wait", "n": [1]}]
+    demo["inference"] |= {"budgets": [16, "infinite"], "context": 1024, "methods": methods}
+    return demo
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    where = copy_checkout(tmp_path_factory.mktemp("real"))
+    shutil.copytree(ROOT / "data", where / "data", dirs_exist_ok=True)
+    (where / "real.yaml").write_text(yaml.safe_dump(overlay()))
+    done = snakemake(where, "report", "--cores", "2", "--configfile", "real.yaml")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return where / "results/real"
+
+
+def test_every_cell_holds_every_question(results: Path) -> None:
+    points = pl.read_csv(results / "analysis/points.csv")
+    assert points.height == 2 * 4
+    assert set(points["questions"]) == {FIRST}
+    assert (points["no_answer"] + points["correct"] <= points["questions"]).all()
+
+
+def test_golds_are_the_files_own(results: Path) -> None:
+    integers = pl.read_parquet(results / "benchmarks/aime24.parquet")
+    assert integers.height == 30 and integers["kind"].unique().to_list() == ["integer"]
+    assert pl.read_parquet(results / "benchmarks/math500.parquet").height == 500
+
+
+def test_the_report_speaks_of_both(results: Path) -> None:
+    text = (results / "report/report.md").read_text()
+    assert "math500" in text.lower() and "aime24" in text.lower()
+    assert (results / "report/samples.html").stat().st_size > 10_000

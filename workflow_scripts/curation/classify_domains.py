@@ -1,0 +1,45 @@
+"""Label questions with MSC classes by a local model; writes the pool with the new domains.
+
+--settings: {"rows": unlabelled | all, "engine": the config's `inference.engine`, "context",
+"seed"}.
+`--model` is a model.json. Give the pool that is written to the rules after this one: row ids stay.
+"""
+
+import argparse
+
+import polars as pl
+
+from workflow_scripts.common.artifacts import read_facts, read_json, write_json
+from workflow_scripts.common.errors import ConfigError
+from workflow_scripts.common.job import ONE, log, run
+from workflow_scripts.common.provenance import provenance
+from workflow_scripts.curation.constrained_choice import chooser
+from workflow_scripts.curation.domain_labels import classify_domains, domain_facts, relabelled
+from workflow_scripts.curation.pool_scan import scan_columns
+from workflow_scripts.curation.pool_writer import write_pool
+
+
+def work(args: argparse.Namespace) -> None:
+    settings = args.settings
+    if settings.get("rows") not in ("unlabelled", "all"):
+        raise ConfigError(f"classify_domains: rows {settings.get('rows')!r}; use unlabelled or all")
+    rows = scan_columns(args.pool, ("row_id", "question", "domain"))
+    asked = rows if settings["rows"] == "all" else rows.filter(pl.col("domain").is_null())
+    model = read_json(args.model)
+    domains = {}
+    if asked.height:
+        engine = chooser(model, settings["engine"], settings["context"], settings["seed"])
+        domains = classify_domains(asked, engine)
+    origin = {key: read_facts(args.pool).get(key, "") for key in ("origin", "commit")}
+    facts = provenance(settings, "vllm", model=model.get("digest", ""), **origin)
+    write_pool(args.labelled, relabelled(args.pool, domains), facts)
+    write_json(args.counts, domain_facts(rows.select("row_id", "domain"), domains))
+    log.info("%d of %d rows classified", len(domains), rows.height)
+
+
+def main() -> None:
+    run(work, __doc__, inputs={"pool": ONE, "model": ONE}, outputs=("labelled", "counts"))
+
+
+if __name__ == "__main__":
+    main()
