@@ -1,6 +1,6 @@
 """CPU time and memory of decontamination and deduplication, against s1's method.
 
-`python -m benchmarks.curation_decontaminate [--rows 59000 200000 1000000] [--peer 59000]`
+`python -m benchmarks.curation_decontaminate [--rows 59000 200000 1000000] [--repeat 3]`
 
 Questions are synthetic: Zipf-distributed words, formulas, stock endings, 101 words on average;
 728 benchmark questions; 1 % of the rows share a stretch with a benchmark, 1 % repeat a row, 2 %
@@ -165,6 +165,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, nargs="+", default=[59_000, 200_000, 1_000_000])
     parser.add_argument("--peer", type=int, nargs="*", default=[59_000])
+    parser.add_argument("--repeat", type=int, default=3, help="runs of the smaller sizes")
     parser.add_argument("--one", nargs=2, metavar=("TASK", "ROWS"))
     args = parser.parse_args()
     if args.one:
@@ -173,8 +174,20 @@ def main() -> None:
     print("task|rows|words/row|rows flagged|CPU s|MB with the questions|MB peak", flush=True)
     for task in TASKS:
         for rows in args.peer if task == "s1's method" else args.rows:
-            command = [sys.executable, "-m", "benchmarks.curation_decontaminate", "--one", task]
-            subprocess.run([*command, str(rows)], check=True)
+            # Other jobs on the machine only ever add to the time: the least of a few runs counts.
+            repeat = args.repeat if rows < 100_000 else 1
+            print(min((run_one(task, rows) for _ in range(repeat)), key=seconds), flush=True)
+
+
+def run_one(task: str, rows: int) -> str:
+    """The line that a process of its own prints."""
+    command = [sys.executable, "-m", "benchmarks.curation_decontaminate", "--one", task, str(rows)]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def seconds(line: str) -> float:
+    """CPU seconds of a line."""
+    return float(line.split("|")[4])
 
 
 if __name__ == "__main__":

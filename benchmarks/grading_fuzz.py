@@ -23,7 +23,7 @@ from workflow_scripts.grading.grader import Question, default_kind
 FIXTURES = Path(__file__).resolve().parents[1] / "tests" / "grading" / "pairs.jsonl"
 PIECES = (
     "\\frac", "\\frac{", "}{", "{", "}", "\\sqrt", "\\boxed{", "\\left(", "\\right)", "(", ")", "[",
-    "]", "^", "_", "^{", "!", "!!", "%", "$", "$$", "\\(", "\\)", "\\text{", "\\pm", "\\cup", "\\in",
+    "]", "^", "_", "^{", "!", "!!", "%", "$", "$$", "\\(", "\\)", "\\text{", "\\pm", "\\cup",
     "\\infty", "=", "<", "\\le", ",", ";", ":", ".", "..", "\\\\", "&", "\\begin{pmatrix}",
     "\\end{pmatrix}", "\\begin{cases}", "\\sin", "\\log_", "\\sum_{n=1}^{9}", "\\int_0^1", "dx",
     "\\binom", "9^9^9", "10^{10^{10}}", "1e999", "e", "i", "d", "E", "I", "x", "\u202e", "\u200b",

@@ -13,6 +13,17 @@ from workflow_scripts.study import Study
 Entry = dict[str, Any]
 
 TOKENIZE_KEYS = ("max_sample_tokens", "too_long")
+CUT_KEYS = (
+    "budgets",
+    "methods",
+    "class_prompts",
+    "token_prompt",
+    "step_prompt",
+    "context",
+    "answer_tokens",
+    "temperature",
+    "mode",
+)
 CELL_KEYS = ("budgets", "methods", "context", "answer_tokens")
 
 
@@ -99,12 +110,8 @@ class RuleSettings:
 
     def cut(self, model: str, dataset: str) -> str:
         """Settings of rule cut."""
-        section = {
-            key: self.study.config["inference"][key]
-            for key in ("budgets", "methods", "class_prompts", "context", "answer_tokens")
-        }
-        section["temperature"] = self.study.config["inference"]["temperature"]
-        section["mode"] = self.study.config["inference"]["mode"]
+        inference = self.study.config["inference"]
+        section = {key: inference[key] for key in CUT_KEYS if key in inference}
         return self._json(
             {
                 "inference": section,

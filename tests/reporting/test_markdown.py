@@ -1,6 +1,6 @@
 from markdown_it import MarkdownIt
 
-from workflow_scripts.reporting.markdown import fence, sample_link, shortened, table
+from workflow_scripts.reporting.markdown import demoted, fence, sample_link, shortened, table
 
 
 def test_table_escapes_pipes_and_line_breaks():
@@ -28,3 +28,9 @@ def test_long_texts_say_how_much_is_left_out():
     assert short.endswith("c" * 50)
     assert "1,000 characters left out" in short
     assert shortened("short", 100, 50) == "short"
+
+
+def test_a_page_becomes_a_part_without_its_title():
+    page = "# Title\n\n## Part\n\n```sh\n# a comment\n```\n"
+    assert demoted(page, 2) == "#### Part\n\n```sh\n# a comment\n```"
+    assert demoted("", 1) == ""

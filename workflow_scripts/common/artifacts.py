@@ -102,6 +102,6 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_csv(path: Path, frame: pl.DataFrame) -> None:
-    """Write a CSV file atomically; floats with up to 10 significant digits."""
+    """Write a CSV file atomically."""
     with atomic(path) as part:
         frame.write_csv(part)

@@ -9,6 +9,8 @@ from workflow_scripts.common.errors import ConfigError
 
 INFINITE = "infinite"
 UNCAPPED = ("natural", "class-short", "class-long")
+CONDITIONAL = ("token-conditional", "step-conditional")
+SAMPLED = ("rejection", "majority")
 
 
 @dataclass(frozen=True)
@@ -17,10 +19,14 @@ class Method:
 
     name      directory name: "truncation", "force-wait-2", "class-short", ...
     family    methods that one row of the metrics table speaks about: "force-wait", ...
-    kind      "natural", "truncation", "force", "class-short", "class-long"
+    kind      "natural", "truncation", "force", "class-short", "class-long", "token-conditional",
+              "step-conditional", "rejection", "majority"
     phrase    continuation spliced in by "force"; "" elsewhere
     n         number of continuations asked for; 0 elsewhere
     budgets   budgets as written in file names, smallest first
+    samples   draws per question: votes of "majority", tries of "rejection"
+    temperature  of methods that draw; the others use the study's
+    forced    conditional control that is also cut at its budget
     """
 
     name: str
@@ -29,6 +35,9 @@ class Method:
     phrase: str = ""
     n: int = 0
     budgets: tuple[str, ...] = (INFINITE,)
+    samples: int = 1
+    temperature: float = 0.0
+    forced: bool = False
 
 
 @dataclass(frozen=True)
@@ -78,6 +87,10 @@ def methods(inference: dict[str, Any]) -> list[Method]:
             found.append(Method(kind, kind, kind, budgets=_own_budgets(entry, budgets)))
         elif kind == "force":
             found += _force(entry, _own_budgets(entry, budgets))
+        elif kind in CONDITIONAL:
+            found.append(_conditional(entry, _own_budgets(entry, budgets)))
+        elif kind in SAMPLED:
+            found.append(_sampled(entry, _own_budgets(entry, budgets)))
         else:
             raise ConfigError(f"inference.methods: unknown method {kind!r}")
     names = [method.name for method in found]
@@ -97,6 +110,28 @@ def _force(entry: dict[str, Any], budgets: tuple[str, ...]) -> list[Method]:
     return [
         Method(f"{family}-{n}", family, "force", phrase, n, budgets) for n in sorted(entry["n"])
     ]
+
+
+def _conditional(entry: dict[str, Any], budgets: tuple[str, ...]) -> Method:
+    """The prompt states the budget; with `forced`, thinking is also cut there."""
+    kind, forced = entry["method"], bool(entry.get("forced", False))
+    name = f"{kind}-forced" if forced else kind
+    if INFINITE in budgets:
+        raise ConfigError(f"inference.methods: {kind} states its budget in the prompt: numbers only")
+    return Method(name, name, kind, budgets=budgets, forced=forced)
+
+
+def _sampled(entry: dict[str, Any], budgets: tuple[str, ...]) -> Method:
+    """Several draws per question: a vote over all, or the first that ends within the budget."""
+    kind = entry["method"]
+    return Method(
+        kind,
+        kind,
+        kind,
+        budgets=budgets if kind == "rejection" else (INFINITE,),
+        samples=entry.get("samples", 8),
+        temperature=float(entry.get("temperature", 1.0)),
+    )
 
 
 def cells(inference: dict[str, Any]) -> list[Cell]:

@@ -174,6 +174,7 @@ def engine_arguments(
         args["gpu_memory_utilization"] = engine.get("memory_share", 0.9)
     else:
         args["enforce_eager"] = True  # compiling takes longer than a small study decodes
+        args["block_size"] = 32  # the default, 128, finds no shared prefix in short prompts
     if vocabulary_size < _model_vocabulary(Path(model["path"])):
         args["logits_processors"] = ["workflow_scripts.inference.padding:MaskPadding"]
         args["additional_config"] = {"s1flow_vocabulary": vocabulary_size}

@@ -17,11 +17,16 @@ def evidence_table(results: Results, contamination: dict[str, Any]) -> str:
 
 
 def _rows(results: Results, contamination: dict[str, Any]) -> list[tuple[str, str, str, str]]:
-    points = results.points
-    total, over = points["questions"].sum(), points["over_budget"].sum()
+    return [*_counted(results), *_tested(results, contamination)]
+
+
+def _counted(results: Results) -> list[tuple[str, str, str, str]]:
+    """Claims that this study's own tables support."""
+    total, over = results.points["questions"].sum(), results.points["over_budget"].sum()
     folder = results.settings.get("results", "results")
-    seen = [f for f in results.findings if f["kind"] == EDITED]
-    errors = [f for f in results.findings if f["severity"] == "error"]
+    edited = sum(f["kind"] == EDITED for f in results.findings)
+    errors = sum(f["severity"] == "error" for f in results.findings)
+    counted, expected = results.quality["counted_cells"], results.quality["expected_cells"]
     sum_over = (
         'python -c "import polars as pl; '
         f"print(pl.read_csv('{folder}/analysis/points.csv')['over_budget'].sum())\""
@@ -35,56 +40,58 @@ def _rows(results: Results, contamination: dict[str, Any]) -> list[tuple[str, st
         ),
         (
             "every cell of the config was counted with all its questions",
-            f"{results.quality['counted_cells']} of {results.quality['expected_cells']} cells, "
-            f"{len(errors)} errors",
+            f"{counted} of {expected} cells, {errors} errors",
             "`analysis/quality.json`",
             f"`cat {folder}/analysis/quality.json`",
         ),
         (
             "tables are as they were written",
-            f"{len(seen)} of 3 edited by hand",
+            f"{edited} of 3 edited by hand",
             "`analysis/quality.json`, `analysis/checks.json`",
             f"`sha256sum {folder}/analysis/*.csv`",
         ),
+    ]
+
+
+def _tested(results: Results, contamination: dict[str, Any]) -> list[tuple[str, str, str, str]]:
+    """Claims about the implementation that tests support, with this study's related numbers."""
+    points, checks = results.points, results.checks
+    rows = [
         (
             "a capped cell is a prefix of its chain; every token id has one author",
             f"{number(100 * _paired(results), 0)} % of forced generations share all ids with an "
             f"earlier cell{_regenerated(results)}",
-            "`tests/inference`",
-            f"`{PYTEST} tests/inference`",
+            "inference",
         ),
         (
             "metrics equal hand-computed values and reproduce the published Scaling column",
             "25.3 (class-conditional), 13.2 (token-conditional with forcing)",
-            "`tests/analysis`",
-            f"`{PYTEST} tests/analysis`",
+            "analysis",
         ),
         (
             "a study without effect yields no claim; intervals cover the truth at their rate",
-            f"{results.checks.get('slopes_tested', '–')} slopes and "
-            f"{results.checks.get('pairs_tested', '–')} pairs tested, adjusted together",
-            "`tests/analysis/test_no_effect.py`",
-            f"`{PYTEST} tests/analysis/test_no_effect.py`",
+            f"{checks.get('slopes_tested', '–')} slopes and {checks.get('pairs_tested', '–')} "
+            "pairs tested, adjusted together",
+            "analysis",
         ),
         (
             "grading is deterministic and never runs model output",
-            f"{points['no_answer'].sum():,} of {total:,} generations without an answer",
-            "`tests/grading`",
-            f"`{PYTEST} tests/grading`",
+            f"{points['no_answer'].sum():,} of {points['questions'].sum():,} generations without "
+            "an answer",
+            "grading",
         ),
         (
             "training sees only the assistant turn, whole samples, delimiters included",
-            f"{len(results.training)} trained models",
-            "`tests/training`, `training/*/rendered.md`",
-            f"`{PYTEST} tests/training`",
+            f"{len(results.training)} trained models; samples in `training/*/rendered.md`",
+            "training",
         ),
         (
             "selected rows share no 8-gram with any benchmark question",
             _removed(contamination),
-            "`tests/curation`, `curation/contamination.json`",
-            f"`{PYTEST} tests/curation`",
+            "curation",
         ),
     ]
+    return [(*row[:2], f"`tests/{row[2]}`", f"`{PYTEST} tests/{row[2]}`") for row in rows]
 
 
 def _regenerated(results: Results) -> str:

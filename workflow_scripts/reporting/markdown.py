@@ -51,3 +51,17 @@ def shortened(text: str, head: int, tail: int) -> str:
 def quoted(text: str) -> str:
     """A block quote."""
     return "\n".join(f"> {line}".rstrip() for line in text.splitlines()) + "\n"
+
+
+def demoted(text: str, levels: int) -> str:
+    """A page's text as part of another: its title left out, its headings some levels down.
+
+    Lines within fences are left as they are.
+    """
+    lines, fenced = [], False
+    for line in text.strip().splitlines():
+        if line.startswith("# ") and not fenced and not lines:
+            continue
+        fenced ^= line.lstrip().startswith("```")
+        lines.append("#" * levels + line if line.startswith("#") and not fenced else line)
+    return "\n".join(lines).strip()

@@ -11,6 +11,7 @@ import polars as pl
 from workflow_scripts.analysis.adjustment import study_error
 from workflow_scripts.analysis.pairs import COMPARISONS
 from workflow_scripts.reporting import (
+    closing,
     costs,
     deviations,
     evidence,
@@ -20,8 +21,8 @@ from workflow_scripts.reporting import (
     result_tables,
     transfer,
 )
-from workflow_scripts.reporting.markdown import bullets
-from workflow_scripts.reporting.naming import DASH, join, number, resolution
+from workflow_scripts.reporting.markdown import bullets, demoted
+from workflow_scripts.reporting.naming import DASH, join, number
 from workflow_scripts.reporting.study_results import Results
 
 COMPARISON_TITLES = {
@@ -46,15 +47,6 @@ PLOT_TITLES = {
     "training": "Training curves",
 }
 NO_CURATION = "This study trains no model, so no pool was curated."
-QUESTIONS = (
-    "Would the order of methods hold on the questions that were left out, and under sampling "
-    "instead of greedy decoding? One greedy run has no variance over seeds.",
-    "Is the limit the model (too small for long traces), the training set (teacher traces written "
-    "by a larger model) or the number of training samples? The selectors of the config answer the "
-    "third, other base models the first.",
-    "Does a forced answer at a small budget measure reasoning, or the prior of the answer format? "
-    "Compare the no-answer share and the accuracy at the smallest budget with guessing.",
-)
 
 
 @dataclass(frozen=True)
@@ -84,11 +76,11 @@ def report(results: Results, extras: Extras, folder: Path) -> str:
         ("Example generations", _examples(results, extras)),
         ("Computational trade-offs", _costs(results)),
         ("Comparison with published figures (quoted)", published.section(results)),
-        ("Implementation challenges", _challenges(results, extras)),
+        ("Implementation challenges", closing.challenges(results, extras.attempts)),
         ("Deviations from the paper and from the brief", _deviations(results)),
-        ("Questions", bullets(QUESTIONS)),
-        ("Definitions", _definitions(results)),
-        ("Curation in detail", _curation(extras)),
+        ("Questions", bullets(closing.QUESTIONS)),
+        ("Definitions", closing.definitions(results)),
+        ("Curation in detail", demoted(extras.curation, 1) or NO_CURATION),
         ("All cells", _cells(results)),
     ]
     study = results.settings.get("study", "study")
@@ -180,15 +172,6 @@ def _number(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) else DASH
 
 
-def _curation(extras: Extras) -> str:
-    """The curation stage's own page without its title, its headings one level down."""
-    lines = extras.curation.strip().splitlines()
-    if lines and lines[0].startswith("# "):
-        lines = lines[1:]
-    text = "\n".join("#" + line if line.startswith("#") else line for line in lines).strip()
-    return (text or NO_CURATION) + "\n"
-
-
 def _curation_in_short(extras: Extras) -> str:
     """The first paragraph of the curation page."""
     paragraphs = [p.strip() for p in extras.curation.split("\n\n") if p.strip()]
@@ -267,29 +250,6 @@ def _costs(results: Results) -> str:
     )
 
 
-def _challenges(results: Results, extras: Extras) -> str:
-    warned = [f for f in results.findings if f["severity"] != "note"]
-    text = [
-        "**Noise.** What the questions can resolve: "
-        + ", ".join(
-            f"{title} ({resolution(n)})"
-            for title, n in results.points.group_by("dataset_title", maintain_order=True)
-            .agg(pl.col("questions").max())
-            .iter_rows()
-        )
-        + ".",
-        "**Best of many.** The best of several noisy runs looks better than it is; every maximum "
-        "is printed beside the value expected without any effect.",
-        f"**Data quality.** {len(warned)} findings above notes"
-        + (", listed under data quality." if warned else "."),
-    ]
-    log = extras.attempts.strip()
-    failed = f"\n### Attempts, failed ones included\n\n{log}\n" if log else (
-        "\nNo log of failed attempts was given to this report.\n"
-    )  # fmt: skip
-    return bullets(text) + failed
-
-
 def _deviations(results: Results) -> str:
     return (
         "Where the paper (arXiv 2501.19393) and the brief differ, and the reading taken:\n\n"
@@ -297,37 +257,3 @@ def _deviations(results: Results) -> str:
         + "\nSet differently in this study's config:\n\n"
         + deviations.configured_table(results.settings)
     )
-
-
-def _definitions(results: Results) -> str:
-    confidence = results.settings["analysis"]["confidence"]
-    slack = results.settings["analysis"]["slack_tokens"]
-    return bullets(
-        (
-            "**Thinking tokens**: ids between the thinking prefill and the end-of-thinking "
-            "delimiter, spliced continuations included; answer tokens are counted apart.",
-            "**Accuracy**: correct / n; an answer that cannot be read is wrong and counted under "
-            f"no answer. Intervals: Wilson, {confidence:.0%}.",
-            f"**Control**: % of generations with more than budget + {slack} thinking tokens.",
-            "**Budget Error**: mean over targets of |mean thinking tokens − target| / target.",
-            "**Scaling**: mean slope over all pairs of a method's runs; runs whose mean tokens "
-            "differ by less than the tie limit are one point.",
-            "**infinite**: context − prompt − room for the answer and delimiters; a number that "
-            "varies with the prompt: "
-            + "; ".join(_infinite(results))
-            + ".",
-            "Full glossary: `docs/metrics.md`.",
-        )
-    )  # fmt: skip
-
-
-def _infinite(results: Results) -> list[str]:
-    """Mean cap and share of chains that hit it, per model and benchmark."""
-    rows = results.points.filter(
-        (pl.col("budget") == "infinite") & (pl.col("kind") == "truncation")
-    )
-    return [
-        f"{row['model_title']} on {row['dataset_title']} {number(row['budget_tokens'], 0)} tokens "
-        f"on average, hit by {row['ended_context']}/{row['questions']}"
-        for row in rows.iter_rows(named=True)
-    ] or ["not run"]

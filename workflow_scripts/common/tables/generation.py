@@ -40,7 +40,7 @@ GENERATION = Table(
         "loop": pl.Boolean,  # repetition found at the end of the thinking
         "delimiter_ids": pl.List(pl.Int32),  # end of thinking, and "Final Answer:" if forced
         "answer_ids": pl.List(pl.Int32),
-        "answer_tokens": pl.Int64,  # ids after the delimiter, "Final Answer:" included
+        "answer_tokens": pl.Int64,  # len(answer_ids): after the delimiter and "Final Answer:"
         "answer_cut": pl.Boolean,  # the answer hit its own cap
         "thinking_text": pl.String,
         "answer_text": pl.String,  # text after the delimiter, "Final Answer:" included

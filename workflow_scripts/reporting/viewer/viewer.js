@@ -111,9 +111,13 @@ class Viewer {
     byId("sample").focus();
   }
 
+  // From a cell that is not listed, the steps go on from its question.
   step(by) {
-    const place = this.rows.indexOf(this.selected);
-    const next = place < 0 ? 0 : Math.min(this.rows.length - 1, Math.max(0, place + by));
+    const { question } = this.store.generations;
+    const asked = question[this.selected];
+    let place = this.rows.indexOf(this.selected);
+    if (place < 0) place = this.rows.findIndex((i) => question[i] === asked);
+    const next = Math.min(this.rows.length - 1, Math.max(0, place + by));
     if (this.rows.length) this.go(this.rows[next]);
   }
 
