@@ -27,7 +27,7 @@ from workflow_scripts.common.tables.benchmark import Question
 from workflow_scripts.curation.contamination import exact_matches, find_matches
 from workflow_scripts.curation.contamination_report import contamination_facts
 from workflow_scripts.curation.decontamination import Settings, decontaminate
-from workflow_scripts.curation.overlap import build_form, content_keys, exam_positions
+from workflow_scripts.curation.overlap import build_forms, content_keys, exam_positions, plain_form
 
 WORDS, EXAM, N = 40_000, 728, 8
 ENDINGS = (
@@ -99,7 +99,7 @@ def s1_method(pool: list[str], exam: list[str]) -> set[int]:
 
 def plain_and_exact(pool: list[str], exam: list[str]) -> set[int]:
     """The same rows by this project's index of the small side, and exact dedup."""
-    form = build_form("plain", pool, exam, N)
+    form = plain_form(pool, exam, N)
     hits = set(form.pool.text_of(exam_positions(form)).tolist())
     seen: set[bytes] = set()
     for row in range(len(pool)):
@@ -109,14 +109,15 @@ def plain_and_exact(pool: list[str], exam: list[str]) -> set[int]:
 
 def decontamination(pool: list[str], exam: list[str]) -> set[int]:
     """Both forms, whole questions, boilerplate set apart, the strongest match of every row."""
-    forms = [build_form(name, pool, exam, N) for name in ("plain", "latex")]
-    keys, exam_keys = content_keys(forms[1])
+    forms = build_forms(pool, exam, N)
+    keys, exam_keys = content_keys(forms["latex"])
     first: dict[bytes, int] = {}
     numbers = np.array([first.setdefault(key, len(first)) for key in keys])
     exact_matches(keys, exam_keys)
     source = np.zeros(len(pool), dtype=np.int64)
-    found = [find_matches(form, source, numbers, 5, ["exam"] * len(exam))[0] for form in forms]
-    return {match.row for match in found[0]}
+    names = ["exam"] * len(exam)
+    found = {k: find_matches(form, source, numbers, 5, names)[0] for k, form in forms.items()}
+    return {match.row for match in found["plain"]}
 
 
 def everything(pool: list[str], exam: list[str]) -> set[int]:

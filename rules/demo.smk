@@ -45,3 +45,30 @@ rule make_benchmarks:
         "python -m workflow_scripts.demo.make_benchmarks --math {output.math} "
         "--integer {output.integer} --choice {output.choice} "
         "--settings {params.settings:q} --log {log}"
+
+
+rule train_base:
+    """On request: train the demo's base model again (minutes on a GPU, hours on a CPU).
+
+    The demo uses the weights that ship in data/demo/base; point a model's `path` at this folder to
+    use new ones.
+    """
+    output:
+        manifest="<results>/base/manifest.json",
+    log:
+        "<logs>/train_base.log",
+    benchmark:
+        "<results>/runtimes/train_base.tsv"
+    conda:
+        STUDY.environment("training")
+    threads: STUDY.threads("training")
+    resources:
+        gpu=config["training"]["gpus"],
+        mem_mb=32000,
+        runtime=720,
+    params:
+        settings=SETTINGS.seed_only,
+        code=code_id("demo.train_base"),
+    shell:
+        "python -m workflow_scripts.demo.train_base --manifest {output.manifest} "
+        "--gpus {resources.gpu} --threads {threads} --settings {params.settings:q} --log {log}"

@@ -232,6 +232,22 @@ def test_an_engine_without_times_gives_a_dash_and_a_note(study):
     assert kinds(findings) == ["no-engine-time"]
 
 
+def test_models_decoded_by_different_engines_are_a_warning(study):
+    manifest = json.loads(study.engines[0].read_text())
+    study.engines[0].write_text(json.dumps(manifest | {"engine": "scripted, exact"}))
+    _, findings = count(study)
+    assert kinds(findings) == ["mixed-engines"]
+    assert "base: scripted, exact; s1k: scripted" in findings[0]["message"]
+
+
+def test_chains_that_do_not_repeat_are_noted(study):
+    manifest = json.loads(study.engines[1].read_text())
+    check = {"chains": 20, "equal": 18}
+    study.engines[1].write_text(json.dumps(manifest | {"prefix_check": check}))
+    _, findings = count(study)
+    assert [(f["kind"], f["where"], f["count"]) for f in findings] == [("chains-differ", "s1k", 2)]
+
+
 def test_answers_that_hit_their_cap_are_a_warning(study):
     path = cell_file(study)
     rewrite(path, pl.read_parquet(path).with_columns(answer_cut=pl.lit(True)))

@@ -140,3 +140,10 @@ def test_slope_intervals_cover_the_truth_at_their_rate():
         low, high = percentile_interval(linear[:, None], 0.95)
         hits += low[0] <= 20 <= high[0]
     assert 0.91 < hits / studies <= 0.985
+
+
+def test_a_run_without_thinking_counts_per_token_but_not_per_doubling():
+    found = table_row((0, 10), (1000, 20), (2000, 40))
+    assert found.per_1k == pytest.approx((10 + 15 + 20) / 3)
+    assert found.per_doubling == pytest.approx(20.0)
+    assert np.isnan(table_row((0, 10), (1000, 20)).per_doubling)

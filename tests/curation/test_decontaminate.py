@@ -16,7 +16,9 @@ from workflow_scripts.common.tables.benchmark import Question
 from workflow_scripts.common.tables.pool import DECISIONS
 from workflow_scripts.curation.contamination_report import contamination_facts
 from workflow_scripts.curation.decontamination import COLUMNS, Findings, Settings, decontaminate
+from workflow_scripts.curation.ngrams import Vocabulary, encode
 from workflow_scripts.curation.text_forms import latex_words, plain_words
+from workflow_scripts.curation.uniform_form import UniformWords
 
 SEPARATE, DROP = Settings(8, "separate", 5), Settings(8, "drop", 5)
 
@@ -261,3 +263,19 @@ def test_entry_script_evidence(tmp_path: Path) -> None:
     hit = json.loads(paths.contamination.read_text())["hits"][0]
     assert hit["kind"] == "copy" and "100%" in hit["why"]
     assert set(COLUMNS) >= {"row_id", "question"}
+
+
+PIECES = st.sampled_from(
+    ["a", "B,", "$x$", "$x", "y$", "$$", r"\(a", r"b\)", r"\[", "z$-axis", "$", "a$b$c$"]
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.lists(PIECES, max_size=9).map(" ".join), max_size=6))
+def test_uniform_corpus_is_that_of_the_single_texts(texts: list[str]) -> None:
+    plain, uniform = Vocabulary(), Vocabulary()
+    source = encode(texts, plain_words, plain)
+    made = UniformWords(list(plain), uniform).corpus(source)
+    words = list(uniform)
+    found = [[words[i] for i in made.words_of(text)] for text in range(len(texts))]
+    assert found == [latex_words(text) for text in texts]

@@ -224,3 +224,15 @@ def test_memory_is_bounded_by_row_groups(tmp_path: Path, monkeypatch: pytest.Mon
     sizes = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
     assert sum(sizes) == 100 and len(sizes) > 4 and max(sizes) <= 40
     assert POOL.read(path).height == 100
+
+
+def test_broken_parquet_and_unknown_suffix(tmp_path: Path) -> None:
+    for name, message in (("a.parquet", "not a readable parquet"), ("a.xlsx", "unknown suffix")):
+        (tmp_path / name).write_bytes(b"PAR1 broken")
+        settings = {"source": {"files": [name]}}
+        args = Namespace(files=[tmp_path / name], pool=tmp_path / "p", audit=tmp_path / "a")
+        with pytest.raises(InputError, match=message):
+            load_pool.work(Namespace(**vars(args), settings=settings))
+    missing = Namespace(files=[tmp_path / "no.jsonl"], pool=tmp_path / "p", audit=tmp_path / "a")
+    with pytest.raises(InputError, match="does not exist"):
+        load_pool.work(Namespace(**vars(missing), settings={"source": {"files": ["no"]}}))

@@ -8,6 +8,8 @@ import pytest
 from tests.curation.stage import load, load_exam, raw_row, run_filters, run_select, run_summary
 from workflow_scripts.common.tables.pool import DECISIONS, SELECTED
 from workflow_scripts.curation.balance import balance, length_shift
+from workflow_scripts.curation.funnel import domain_table
+from workflow_scripts.curation.published import DOMAIN_SPELLINGS, POOL_SOURCES, SET_DOMAINS
 
 
 @pytest.fixture(scope="module")
@@ -112,3 +114,19 @@ def test_length_shift_by_hand() -> None:
         "selected_rows": 1,
         "ratio": 1.5,
     }
+
+
+def test_paper_counts_under_msc_names() -> None:
+    labels = pl.DataFrame(
+        {
+            "row_id": ["a", "b", "c"],
+            "domain": ["Functions of a complex variable", "geometry", "Basket weaving"],
+        }
+    )
+    table = domain_table(labels, labels["row_id"], {})
+    assert dict(table.select("domain", "paper").rows()) == {
+        "Functions of a complex variable": 32,
+        "geometry": 109,
+        "Basket weaving": None,
+    }
+    assert set(DOMAIN_SPELLINGS) <= set(SET_DOMAINS) and sum(POOL_SOURCES.values()) == 59_029

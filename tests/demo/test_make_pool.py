@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 
 from tests.demo.test_world import read_back
+from workflow_scripts.common.errors import ConfigError
 from workflow_scripts.demo.benchmarks import BenchmarkSettings, benchmark_problems
-from workflow_scripts.demo.pool import DEFECTS, DRAWING, PoolSettings, make_pool
+from workflow_scripts.demo.defects import DRAWING
+from workflow_scripts.demo.pool import DEFECTS, PoolSettings, make_pool
 from workflow_scripts.demo.sources import BOILERPLATE
 
 SETTINGS = PoolSettings()
@@ -169,3 +171,8 @@ def test_entry_script_writes_pool_and_truth(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "unknown key row; known: seed, rows" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_too_many_defects_are_refused() -> None:
+    with pytest.raises(ConfigError, match=r"at most 0\.75.*'too_easy': 0\.6.*sum 0\.92"):
+        make_pool(PoolSettings(too_easy=0.6))

@@ -1,5 +1,6 @@
 from argparse import Namespace
 
+import polars as pl
 import pytest
 from PIL import Image
 
@@ -15,6 +16,7 @@ from workflow_scripts.reporting import (
     style,
 )
 from workflow_scripts.reporting.figure_effects import effects_plot
+from workflow_scripts.reporting.figure_scaling import scaling_plot
 
 
 @pytest.fixture(autouse=True)
@@ -80,6 +82,12 @@ def test_one_model_truncation_only(tmp_path):
     plot_claims.work(args)
     assert_drawn(args.scaling)
     assert_drawn(args.lengths)
+
+
+def test_a_model_that_does_not_think_is_drawn(study, tmp_path):
+    points = read_table(study.points, POINTS).with_columns(mean_thinking_tokens=pl.lit(0.0))
+    style.save(scaling_plot(points, "base"), tmp_path / "scaling.png")
+    assert_drawn(tmp_path / "scaling.png")
 
 
 def test_curation_and_training_figures(study, tmp_path):

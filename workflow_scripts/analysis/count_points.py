@@ -32,6 +32,7 @@ def work(args: Namespace) -> None:
     found += more + quality.unmatched(rows, every, grades)
     engines = loading.manifests(args.engines)
     rates = [rate(model.name, engines.get(model.name, {})) for model in plan.models]
+    found += quality.engine_findings(engines)
     found += quality.unmeasured(r.model for r in rates if r.seconds_per_token is None)
     counted = outcomes(rows, grades)
     analysis = settings["analysis"]

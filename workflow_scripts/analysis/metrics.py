@@ -171,12 +171,17 @@ def _scaling(found: Slope, largest: Floats, alpha: float) -> dict[str, Any]:
         "scaling_per_1k_low": found.per_1k[0],
         "scaling_per_1k_high": found.per_1k[1],
         "scaling_sum_per_1k": found.values.sum_per_1k,
-        "scaling_per_doubling": found.values.per_doubling,
-        "scaling_per_doubling_low": found.per_doubling[0],
-        "scaling_per_doubling_high": found.per_doubling[1],
+        "scaling_per_doubling": _known(found.values.per_doubling),
+        "scaling_per_doubling_low": _known(found.per_doubling[0]),
+        "scaling_per_doubling_high": _known(found.per_doubling[1]),
         "p_adjusted": p_value,
         "verdict": verdict(found.per_1k, p_value, alpha),
     }
+
+
+def _known(value: float) -> float | None:
+    """None for NaN: a run without thinking has no doublings."""
+    return None if np.isnan(value) else value
 
 
 def verdict(interval: tuple[float, float], p_adjusted: float, alpha: float) -> str:

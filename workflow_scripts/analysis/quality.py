@@ -163,6 +163,26 @@ def unmeasured(models: Iterable[str]) -> list[Finding]:
     return [Finding("no-engine-time", NOTE, model, 0, message) for model in models]
 
 
+def engine_findings(manifests: dict[str, dict[str, Any]]) -> list[Finding]:
+    """Models that were decoded by different engines, and engines that do not repeat themselves."""
+    found = []
+    engines = {model: m["engine"] for model, m in manifests.items() if m.get("engine")}
+    if len(set(engines.values())) > 1:
+        told = "; ".join(f"{model}: {engine}" for model, engine in sorted(engines.items()))
+        message = f"models are compared across engines or modes ({told})"
+        found.append(Finding("mixed-engines", WARNING, "all models", len(engines), message))
+    for model, manifest in sorted(manifests.items()):
+        check = manifest.get("prefix_check") or {}
+        differ = check.get("chains", 0) - check.get("equal", 0)
+        if differ > 0:
+            message = (
+                f"of {check['chains']} chains written anew differ somewhere: a cell is an exact "
+                "prefix of the chain that is stored, not of every possible rerun"
+            )
+            found.append(Finding("chains-differ", NOTE, model, differ, message))
+    return found
+
+
 def oddities(points: pl.DataFrame) -> list[Finding]:
     """Cells above their budget, and cells whose answers often hit their own cap."""
     found = []

@@ -56,21 +56,36 @@ def _pairs(points: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     return np.triu_indices(points, k=1)
 
 
+def _mean_slopes(tokens: Floats, accuracy: Floats, apart: NDArray[np.bool_]) -> tuple[Floats, ...]:
+    """Mean slope per token and per doubling over the pairs of points kept by `apart`.
+
+    `tokens` and `accuracy` (percent) are (..., points), `apart` (..., pairs). A point without any
+    tokens has no doublings, so its pairs count for the first slope only. NaN without a pair.
+    """
+    first, second = _pairs(tokens.shape[-1])
+    low, high = tokens[..., first], tokens[..., second]
+    rise = accuracy[..., second] - accuracy[..., first]
+    both = apart & (low > 0) & (high > 0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        linear = np.where(apart, rise / (high - low), 0.0).sum(-1) / apart.sum(-1)
+        doubling = np.where(both, rise / np.log2(high / low), 0.0).sum(-1) / both.sum(-1)
+    return linear, doubling
+
+
 def slopes(tokens: Floats, accuracy: Floats, tie: float) -> Slopes | None:
     """Slopes of one method from its runs' mean tokens and accuracies (shares of 1).
 
-    Runs that tie are one point. None when fewer than two points are left.
+    Runs that tie are one point. None when fewer than two points are left; a slope per doubling
+    that no pair of points has (one of two runs does not think at all) is NaN.
     """
     merge = averaging(tie_groups(tokens, tie), len(tokens))
     t, a = tokens @ merge, accuracy @ merge * PERCENT
-    first, second = _pairs(len(t))
-    if len(first) == 0:
+    pairs = len(_pairs(len(t))[0])
+    if pairs == 0:
         return None
-    rise = a[second] - a[first]
-    linear = rise / (t[second] - t[first]) * PER_1K
-    with np.errstate(divide="ignore"):
-        doubling = rise / np.log2(t[second] / t[first])
-    return Slopes(float(linear.mean()), float(linear.sum()), float(doubling.mean()), len(first))
+    linear, doubling = _mean_slopes(t, a, np.ones(pairs, bool))
+    per_1k = float(linear) * PER_1K
+    return Slopes(per_1k, per_1k * pairs, float(doubling), pairs)
 
 
 def resampled_slopes(
@@ -84,15 +99,10 @@ def resampled_slopes(
     merge = averaging(groups, tokens.shape[1])
     t, a = tokens @ merge, accuracy @ merge * PERCENT
     first, second = _pairs(t.shape[1])
-    run = t[:, second] - t[:, first]
-    rise = a[:, second] - a[:, first]
-    apart = np.abs(run) >= tie * np.maximum(t[:, second], t[:, first])
-    apart &= (t[:, first] > 0) & (run != 0)
-    counts = apart.sum(axis=1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        linear = np.where(apart, rise / run * PER_1K, 0.0).sum(axis=1) / counts
-        doubling = np.where(apart, rise / np.log2(t[:, second] / t[:, first]), 0.0)
-        return linear, doubling.sum(axis=1) / counts
+    gap = np.abs(t[:, second] - t[:, first])
+    apart = (gap > 0) & (gap >= tie * np.maximum(t[:, second], t[:, first]))
+    linear, doubling = _mean_slopes(t, a, apart)
+    return linear * PER_1K, doubling
 
 
 def contributions(tokens: Floats, correct: Floats, groups: list[list[int]]) -> Floats:

@@ -117,7 +117,7 @@ def _conditional(entry: dict[str, Any], budgets: tuple[str, ...]) -> Method:
     kind, forced = entry["method"], bool(entry.get("forced", False))
     name = f"{kind}-forced" if forced else kind
     if INFINITE in budgets:
-        raise ConfigError(f"inference.methods: {kind} states its budget in the prompt: numbers only")
+        raise ConfigError(f"inference.methods: {kind} states its budget: numbers only")
     return Method(name, name, kind, budgets=budgets, forced=forced)
 
 

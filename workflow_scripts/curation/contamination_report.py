@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from typing import Any
 
 from workflow_scripts.common.tables.benchmark import Question
-from workflow_scripts.curation.contamination import PASSAGE_WORDS, Match, Stock
+from workflow_scripts.curation.contamination import Match, Stock
 from workflow_scripts.curation.decontamination import Findings
 from workflow_scripts.curation.duplicates import cluster_sizes
 
@@ -122,7 +122,7 @@ def explain(match: Match, findings: Findings) -> str:
     if match.kind == "copy":
         return f"{share} of the benchmark question's text stands in this row in shared n-grams."
     if match.kind == "passage":
-        return f"A run of {words} words is shared ({PASSAGE_WORDS} or more cannot be chance)."
+        return f"A passage of {words} words is shared that is no stock phrase."
     if match.kind == "phrase":
         return (
             f"A phrase of {words} words is shared ({share} of the benchmark question) that fewer "

@@ -27,7 +27,7 @@ from workflow_scripts.curation.duplicates import (
     ngram_duplicates,
     shared_grams,
 )
-from workflow_scripts.curation.overlap import FORMS, Form, build_form, content_keys
+from workflow_scripts.curation.overlap import Form, build_forms, content_keys
 from workflow_scripts.curation.respelt import SHORT_WORDS, find_respelt
 
 COLUMNS = (
@@ -102,7 +102,7 @@ def decontaminate(
         raise InputError("no benchmark questions to stay clear of: add entries to `benchmarks`")
     rows = rows.select(COLUMNS).sort("row_id").with_columns(pl.col("question").fill_null(""))
     texts, exam = rows["question"].to_list(), [question.question for question in questions]
-    forms = {name: build_form(name, texts, exam, settings.ngram) for name in FORMS}
+    forms = build_forms(texts, exam, settings.ngram)
     keys, exam_keys = content_keys(forms["latex"])
     sources, key_numbers = _numbers(_source_labels(rows)), _numbers(keys)
     matches = exact_matches(keys, exam_keys)

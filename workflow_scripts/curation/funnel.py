@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from workflow_scripts.curation.published import FUNNEL, POOL_SOURCES, SET_DOMAINS, SET_SOURCES
+from workflow_scripts.curation.published import FUNNEL, POOL_SOURCES, SET_SOURCES, set_domains
 from workflow_scripts.curation.stages import stage
 
 # The quality filter's reasons by the question they answer; the paper counts after each.
@@ -69,14 +69,18 @@ def _staged(decisions: Mapping[str, pl.DataFrame]) -> dict[str, list[tuple[str, 
     return staged
 
 
-def domain_table(labels: pl.DataFrame, eligible: pl.Series, sets: Mapping[str, pl.DataFrame]):
+def domain_table(
+    labels: pl.DataFrame, eligible: pl.Series, sets: Mapping[str, pl.DataFrame]
+) -> pl.DataFrame:
     """Rows per domain: pool, eligible, selected (the first set), paper, then each further set."""
     labels = labels.with_columns(pl.col("domain").fill_null(NO_DOMAIN))
     filled = {k: f.with_columns(pl.col("domain").fill_null(NO_DOMAIN)) for k, f in sets.items()}
-    return _table(labels, eligible, filled, "domain", SET_DOMAINS)
+    return _table(labels, eligible, filled, "domain", set_domains())
 
 
-def source_table(labels: pl.DataFrame, eligible: pl.Series, sets: Mapping[str, pl.DataFrame]):
+def source_table(
+    labels: pl.DataFrame, eligible: pl.Series, sets: Mapping[str, pl.DataFrame]
+) -> pl.DataFrame:
     """Rows per source: pool, eligible, selected (the first set), paper (s1K), then further sets.
 
     `paper_pool` is the published count of the 59K pool.

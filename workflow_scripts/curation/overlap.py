@@ -5,7 +5,7 @@ appendix C), made exact about stock phrases: an n-gram that many distinct questi
 share, or that belongs to a stock ending, says nothing about where a question comes from.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -22,9 +22,8 @@ from workflow_scripts.curation.ngrams import (
     gram_positions,
 )
 from workflow_scripts.curation.stock_phrases import masked_word, may_be_stock, stock_ending
-from workflow_scripts.curation.text_forms import ASKING, latex_words, plain_words
-
-FORMS: dict[str, Callable[[str], list[str]]] = {"plain": plain_words, "latex": latex_words}
+from workflow_scripts.curation.text_forms import ASKING, plain_words
+from workflow_scripts.curation.uniform_form import UniformWords
 
 
 @dataclass
@@ -86,13 +85,31 @@ class Form:
         return gram_hashes(Corpus(ids, starts), self.n, len(self.words))[:: self.n]
 
 
-def build_form(name: str, pool: Sequence[str], exam: Sequence[str], n: int) -> Form:
-    """Encode both sides with one vocabulary."""
+def build_forms(pool: Sequence[str], exam: Sequence[str], n: int) -> dict[str, Form]:
+    """Both forms of both sides: "plain" words, and "latex", words with LaTeX made uniform."""
     vocabulary = Vocabulary()
-    corpora = [encode(texts, FORMS[name], vocabulary) for texts in (pool, exam)]
-    hashes = [gram_hashes(corpus, n, len(vocabulary)) for corpus in corpora]
-    valid = [gram_positions(corpus, n) for corpus in corpora]
-    return Form(name, n, list(vocabulary), *corpora, *hashes, *valid)
+    plain = [encode(texts, plain_words, vocabulary) for texts in (pool, exam)]
+    words = list(vocabulary)
+    uniform = Vocabulary()
+    maker = UniformWords(words, uniform)
+    latex = [maker.corpus(corpus) for corpus in plain]
+    return {
+        "plain": _form("plain", n, words, *plain),
+        "latex": _form("latex", n, list(uniform), *latex),
+    }
+
+
+def plain_form(pool: Sequence[str], exam: Sequence[str], n: int) -> Form:
+    """The plain form alone."""
+    vocabulary = Vocabulary()
+    corpora = [encode(texts, plain_words, vocabulary) for texts in (pool, exam)]
+    return _form("plain", n, list(vocabulary), *corpora)
+
+
+def _form(name: str, n: int, words: list[str], pool: Corpus, exam: Corpus) -> Form:
+    hashes = [gram_hashes(corpus, n, len(words)) for corpus in (pool, exam)]
+    valid = [gram_positions(corpus, n) for corpus in (pool, exam)]
+    return Form(name, n, words, pool, exam, *hashes, *valid)
 
 
 def content_keys(form: Form) -> tuple[list[bytes], list[bytes]]:

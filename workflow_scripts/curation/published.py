@@ -73,3 +73,30 @@ SET_DOMAINS: dict[str, int] = {
     "Algebraic structures": 17,
     "Astronomy": 16,
 }
+
+# The same domains as the MSC 2020 and other releases spell them.
+DOMAIN_SPELLINGS: dict[str, tuple[str, ...]] = {
+    "Biology": ("Biology and other natural sciences",),
+    "Complex functions": ("Functions of a complex variable",),
+    "Field theory": ("Field theory and polynomials",),
+    "Calculus of variations": ("Calculus of variations and optimal control; optimization",),
+    "Difference equations": ("Difference and functional equations",),
+    "Electromagnetic theory": ("Optics, electromagnetic theory",),
+    "Group theory": ("Group theory and generalizations",),
+    "Linear algebra": ("Linear and multilinear algebra; matrix theory",),
+    "Probability": ("Probability theory", "Probability theory and stochastic processes"),
+    "Algebraic systems": ("General algebraic systems",),
+    "Mechanics": ("Mechanics of particles and systems",),
+    "Thermodynamics": ("Classical thermodynamics, heat transfer",),
+    "Differential equations": ("Ordinary differential equations",),
+    "Algebraic structures": ("Order, lattices, ordered algebraic structures",),
+    "Astronomy": ("Astronomy and astrophysics",),
+}
+
+
+def set_domains() -> dict[str, int]:
+    """SET_DOMAINS under every spelling of a domain."""
+    spelt = dict(SET_DOMAINS)
+    for name, others in DOMAIN_SPELLINGS.items():
+        spelt |= dict.fromkeys(others, SET_DOMAINS[name])
+    return spelt

@@ -58,6 +58,13 @@ def latex_words(text: str) -> list[str]:
     return words
 
 
+def opens_formula(word: str) -> bool:
+    """Whether a plain word opens a formula that it does not close, or closes one."""
+    if "\\" in word or "$$" in word:
+        word = _DISPLAY.sub("$", word)
+    return word.count("$") % 2 == 1
+
+
 @lru_cache(maxsize=1 << 16)
 def _formula(text: str) -> str:
     if "\\" in text:

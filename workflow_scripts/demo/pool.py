@@ -1,23 +1,15 @@
 """The demo's pool: rows spelt like the 59K releases, with every defect planted at known rates."""
 
 import random
-import re
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from workflow_scripts.common.errors import ConfigError
 from workflow_scripts.demo.benchmarks import BenchmarkSettings, benchmark_problems
-from workflow_scripts.demo.sources import (
-    BOILERPLATE,
-    BOILERPLATE_SOURCE,
-    DOMAINS,
-    LETTERED,
-    SKEW,
-    SOURCES,
-    UNGRADED,
-    Source,
-)
-from workflow_scripts.demo.traces import attempt, careful_pass, teacher_trace, wrong_trace
-from workflow_scripts.demo.world import CHOICE_LETTERS, PRELUDES, Problem, draw_problem, lettered
+from workflow_scripts.demo.defects import EDITS, near_duplicate, null_solution
+from workflow_scripts.demo.pool_rows import Entry, clean_entry
+from workflow_scripts.demo.sources import BOILERPLATE, BOILERPLATE_SOURCE, SOURCES, UNGRADED, Source
+from workflow_scripts.demo.world import Problem, draw_problem
 
 # Lengths of the chains by modulus. Few are long enough for the teacher to check: selection prefers
 # long traces and takes most of those.
@@ -25,8 +17,6 @@ LENGTHS = {
     100: (4, 4, 4, 4, 5, 5, 5, 5, 6, 6, 6, 6, 7, 8),
     1000: (3, 3, 3, 4, 4, 4, 5, 5, 5, 6),
 }
-
-DRAWING = "    /---\\\n   /  +--\\\n <----+---->\n   \\__/\\__/"
 
 
 @dataclass(frozen=True)
@@ -53,6 +43,15 @@ class PoolSettings:
         """Rows that carry `defect`."""
         return round(self.rows * getattr(self, defect))
 
+    def check(self) -> None:
+        """ConfigError unless a quarter of the rows stay clean: copies need originals."""
+        shares = {defect: getattr(self, defect) for defect in DEFECTS}
+        if min(shares.values()) < 0 or sum(shares.values()) > 0.75:
+            raise ConfigError(
+                f"make_pool: shares of defects must be 0 or more and sum to at most 0.75; they are "
+                f"{shares}, sum {sum(shares.values()):.2f}"
+            )
+
 
 DEFECTS = (
     "api_error",
@@ -70,41 +69,13 @@ DEFECTS = (
 )
 
 
-@dataclass(frozen=True)
-class ReleaseRow:
-    """One row with the columns of the releases."""
-
-    question: str
-    thinking_trajectories: list[str] | None
-    attempt: str | None
-    solution: str | None
-    source_type: str
-    metadata: str
-    domain: str | None
-    isqwen7bcorrect: bool | None
-    isqwen32bcorrect: bool | None
-    isgeminicorrect: bool | None
-    gemini_length: int | None
-    cot_type: str
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A row, the problem it asks, the defect planted in it, and where a copy comes from."""
-
-    row: ReleaseRow
-    problem: Problem
-    source: Source
-    defect: str = ""
-    of: Any = field(default=None, compare=False)  # the Entry, or a benchmark's (dataset, position)
-
-
 def make_pool(settings: PoolSettings) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Rows in file order and the ground truth of what was planted.
 
     The truth maps each defect to the 0-based lines that carry it; for copies to {"line", "of"},
     where `of` is the line of the original or a benchmark question. A line has at most one defect.
     """
+    settings.check()
     rng = random.Random(f"pool-{settings.seed}")
     tests = benchmark_problems(
         BenchmarkSettings(seed=settings.seed, questions=settings.benchmark_questions)
@@ -135,7 +106,7 @@ def _unlabelled(rng: random.Random, settings: PoolSettings, taken: set[str]) -> 
     for _ in range(settings.count("null_solution")):
         source = rng.choices(UNGRADED, [source.rows for source in UNGRADED])[0]
         entry = clean_entry(rng, source, _fresh(rng, source, taken))
-        entries.append(_ungraded(entry))
+        entries.append(null_solution(entry))
     return entries
 
 
@@ -147,67 +118,6 @@ def _fresh(rng: random.Random, source: Source, taken: set[str]) -> Problem:
         if problem.question not in taken:
             taken.add(problem.question)
             return problem
-
-
-def clean_entry(rng: random.Random, source: Source, problem: Problem) -> Entry:
-    """A row that every filter keeps: right teacher, both Qwen labels false."""
-    trace = teacher_trace(rng, problem).text.strip()
-    row = ReleaseRow(
-        question=question_text(source, problem),
-        thinking_trajectories=[trace],
-        attempt=attempt(problem.answer),
-        solution=solution_text(source, problem),
-        source_type=source.name,
-        metadata=metadata_text(rng, source, problem),
-        domain=rng.choices(DOMAINS, [(k + 1) ** -SKEW for k in range(len(DOMAINS))])[0],
-        isqwen7bcorrect=False,
-        isqwen32bcorrect=False,
-        isgeminicorrect=True,
-        gemini_length=trace_length(trace),
-        cot_type=source.cot_type,
-    )
-    return Entry(row, problem, source)
-
-
-def question_text(source: Source, problem: Problem) -> str:
-    """The question with its options in the source's layout."""
-    if problem.form != "choice":
-        return problem.question
-    heading = "Answer Choices:\n" if source.layout == LETTERED else ""
-    return f"{problem.question}\n\n{heading}{lettered(problem.options, source.layout)}"
-
-
-def solution_text(source: Source, problem: Problem) -> str:
-    """Ground truth: an integer for AIME, a letter for choices, else work and a boxed answer."""
-    if "AIME" in source.name:
-        return problem.answer
-    if problem.form == "choice":
-        return f"Answer: {problem.answer}"
-    return f"{careful_pass(problem).text}Hence $\\boxed{{{problem.answer}}}$."
-
-
-def metadata_text(rng: random.Random, source: Source, problem: Problem) -> str:
-    """A Python literal, as in the releases."""
-    facts = {"level": f"Level {min(5, len(problem.steps) - 2)}", "unique": rng.randrange(10**9)}
-    if problem.form == "choice":
-        facts["options"] = [str(value) for value in problem.options]
-    return str({"source": source.name.split("/")[-1], **facts})
-
-
-def trace_length(trace: str) -> int:
-    """Words, digits, marks and spaces of a trace: close to its length in tokens."""
-    return len(re.findall(r" ?[^\W\d]+|\d|\s| ?[^\w\s]+", trace))
-
-
-def _ungraded(entry: Entry) -> Entry:
-    row = replace(
-        entry.row,
-        solution=None,
-        isqwen7bcorrect=None,
-        isqwen32bcorrect=None,
-        isgeminicorrect=None,
-    )
-    return replace(entry, row=row, defect="null_solution")
 
 
 def _planted(
@@ -241,94 +151,6 @@ def _make_easy(rng: random.Random, entries: list[Entry], free: list[int], count:
         small = not large or rng.random() < 0.5
         row = replace(entries[at].row, isqwen7bcorrect=small, isqwen32bcorrect=large)
         entries[at] = replace(entries[at], row=row, defect="too_easy")
-
-
-def api_error(rng: random.Random, entry: Entry) -> Entry:
-    """The call to the teacher failed: no trace, no attempt, no grade."""
-    row = replace(
-        entry.row,
-        thinking_trajectories=None,
-        attempt=None,
-        isgeminicorrect=None,
-        gemini_length=None,
-    )
-    if rng.random() < 0.3:
-        row = replace(row, thinking_trajectories=[""], attempt="", gemini_length=0)
-    return replace(entry, row=row)
-
-
-def null_label(rng: random.Random, entry: Entry) -> Entry:
-    """A difficulty label is missing."""
-    name = rng.choice(("isqwen7bcorrect", "isqwen32bcorrect"))
-    return replace(entry, row=replace(entry.row, **{name: None}))
-
-
-def wrong_teacher(rng: random.Random, entry: Entry) -> Entry:
-    """The teacher ends with a wrong answer and is labelled so."""
-    trace = wrong_trace(rng, entry.problem)
-    text = trace.text.strip()
-    row = replace(
-        entry.row,
-        thinking_trajectories=[text],
-        attempt=attempt(_wrong_answer(entry.problem, trace.value)),
-        isgeminicorrect=False,
-        gemini_length=trace_length(text),
-    )
-    return replace(entry, row=row)
-
-
-def _wrong_answer(problem: Problem, value: int) -> str:
-    if problem.form == "choice":
-        wrong = [option for option in problem.options if option != problem.last]
-        nearest = min(wrong, key=lambda option: abs(option - value))
-        return CHOICE_LETTERS[problem.options.index(nearest)]
-    return problem.written(value)
-
-
-def ascii_art(rng: random.Random, entry: Entry) -> Entry:
-    """The question carries a drawing: Asymptote code, or lines of characters."""
-    x, y = rng.randrange(2, 90), rng.randrange(2, 90)
-    code = f"[asy]\ndraw((0,0)--({x},{y}));\ndot(({y},{x}));\n[/asy]"
-    return _appended(entry, "\n" + (code if rng.random() < 0.5 else DRAWING))
-
-
-def image_reference(rng: random.Random, entry: Entry) -> Entry:
-    """The question refers to a picture that is not there."""
-    return _appended(entry, f"\n![Image](figure-{rng.randrange(10**6)}.png)")
-
-
-def broken_numbering(rng: random.Random, entry: Entry) -> Entry:
-    """Several problems run together: "p3." or bold numbering in the question."""
-    number = rng.randrange(1, 10)
-    mark = f"p{number}. " if rng.random() < 0.5 else f"**{number}.** "
-    return replace(entry, row=replace(entry.row, question=mark + entry.row.question))
-
-
-def _appended(entry: Entry, text: str) -> Entry:
-    return replace(entry, row=replace(entry.row, question=entry.row.question + text))
-
-
-EDITS = {
-    "api_error": api_error,
-    "null_label": null_label,
-    "wrong_teacher": wrong_teacher,
-    "ascii_art": ascii_art,
-    "image_reference": image_reference,
-    "broken_numbering": broken_numbering,
-}
-
-
-def near_duplicate(rng: random.Random, original: Entry) -> Entry:
-    """The same chain with another opening, and a short request before it."""
-    preludes = range(len(PRELUDES[original.problem.modulus]))
-    other = rng.choice([at for at in preludes if at != original.problem.prelude])
-    problem = replace(original.problem, prelude=other)
-    if len(problem.steps) < 6:  # too short to share eight words without its opening
-        problem = original.problem
-    request = rng.choice(("Please solve this. ", "Try it: ", "Without a calculator: "))
-    copy = clean_entry(rng, original.source, problem)
-    row = replace(copy.row, question=request + copy.row.question)
-    return Entry(row, problem, original.source, "near_duplicate", original)
 
 
 def _contaminated(rng: random.Random, count: int, tests: dict[str, list[Problem]]) -> list[Entry]:

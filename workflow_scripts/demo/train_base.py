@@ -1,8 +1,9 @@
 """Train the demo's base model from nothing and write it beside its manifest.
 
 The demo ships the result; this is for whoever wants to make it again. On one H100 the default
-settings take a few minutes; on a CPU use fewer steps ({"steps": 300, "rows": 16, "workers": 1}), which shows that
-the loss falls but not yet a model that computes. Settings are the fields of PretrainingSettings.
+settings take a few minutes. On a CPU use fewer steps ({"steps": 300, "rows": 16, "workers": 1}):
+the loss falls, but that is not yet a model that computes. Settings are the fields of
+PretrainingSettings.
 """
 
 import argparse

@@ -10,6 +10,8 @@ from workflow_scripts.grading.compare import same_answer
 from workflow_scripts.grading.extract import MAX_TAIL, Extraction
 from workflow_scripts.grading.letters import (
     ANCHORS,
+    AT_END,
+    AT_START,
     CORRECT,
     HEAD,
     LEADS,
@@ -63,6 +65,8 @@ class _Reader:
         letter, rest = match["letter"], text[match.end() :]
         if hedged(letter, rest):
             return Extraction(None, "hedge", span)
+        if rest.startswith("?"):
+            return None  # a question, not a choice
         if is_article(letter, rest) or (rule == "boxed" and re.match(r"\s*[\w^=+]", rest)):
             return None
         return self.within(letter, rule, span)
@@ -153,7 +157,17 @@ def _by_lines(text: str, lines: list[str], reader: _Reader) -> Extraction:
             return reader.within(whole["letter"], "line", span)
         if head and len(heads) == 1 and not hedged(head["letter"], content[head.end() :]):
             return reader.within(head["letter"], "line", span)
-    return Extraction(None, "none")
+    return _at_ends(lines, reader, span)
+
+
+def _at_ends(lines: list[str], reader: _Reader, span: Span) -> Extraction:
+    """A bold letter that begins the text, or the one bracketed letter that ends it."""
+    start = AT_START.match(lines[0])
+    if start:
+        return reader.within(start["letter"] or start["reasoned"], "line", span)
+    end = AT_END.search(lines[-1])
+    alone = end and len(re.findall(r"(?<![A-Za-z])[A-Z](?![A-Za-z'’])", lines[-1])) == 1
+    return reader.within(end["letter"], "line", span) if alone else Extraction(None, "none")
 
 
 def _key(text: str) -> str:

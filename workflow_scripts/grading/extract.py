@@ -12,12 +12,14 @@ from workflow_scripts.grading.boxes import Box, boxes_of, last_sentence, one_lis
 from workflow_scripts.grading.phrases import (
     ANCHOR,
     FORMULA,
+    IS_ANSWER,
     LAST_NUMBER,
     capture,
     ending,
     inside,
     is_sentence,
     joined_formulas,
+    single_value,
     undecorated,
 )
 
@@ -92,6 +94,9 @@ def _anchored(text: str) -> Extraction | None:
         found = capture(text, match.end())
         if found is not None:
             return Extraction(found[0], _anchor_rule(match), found[1])
+    stated = list(IS_ANSWER.finditer(text))
+    if stated:
+        return Extraction(stated[-1]["value"], "answer-is", stated[-1].span("value"))
     return None
 
 
@@ -121,6 +126,9 @@ def _unanchored(text: str) -> Extraction | None:
         return found
     if last != bare and not is_sentence(undecorated(last)):
         return Extraction(undecorated(last), "last-line", span)
+    value = single_value(bare)
+    if value is not None:
+        return Extraction(value, "last-value", whole)
     short = len(bare) < 160 and "\n" not in bare
     return Extraction(bare, "bare", whole) if short else None
 

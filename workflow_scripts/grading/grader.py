@@ -7,6 +7,7 @@ from workflow_scripts.grading.choices import extract_letter, gold_letter, letter
 from workflow_scripts.grading.compare import same_answer
 from workflow_scripts.grading.extract import Extraction, extract
 from workflow_scripts.grading.outcome import Outcome, refused
+from workflow_scripts.grading.phrases import is_sentence
 
 KINDS = ("math", "integer", "choice")
 UNANCHORED = ("last-math", "last-value", "last-line", "last-number")
@@ -68,6 +69,8 @@ def by_letter(question: Question) -> bool:
 
 
 def _gold(gold: str) -> str:
-    """The gold answer, taken out of its box if it has one."""
-    found = extract(gold) if r"\boxed" in gold or r"\fbox" in gold else None
-    return found.text if found and found.text else gold
+    """The gold answer, taken out of its box or its sentence if it has one."""
+    if r"\boxed" in gold or r"\fbox" in gold or ("$" in gold and is_sentence(gold)):
+        found = extract(gold)
+        return found.text or gold
+    return gold

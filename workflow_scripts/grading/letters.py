@@ -20,7 +20,7 @@ HEAD = re.compile(
 LEADS = re.compile(rf"\A{_OPEN}(?i:{_FILLER}){_LETTER}")
 ANCHORS = re.compile(
     rf"{ANCHOR.pattern.replace('(?P<weak>solutions?|results?|value|total)', '(?!)')}"
-    r"|\b(?:correct|best|right)\s+(?:option|choice|statement|letter)[*_\s]*(?:is\b|:)",
+    r"|\b(?:correct|best|right)\s+(?:option|choice|statement|letter|response|one)[*_\s]*(?:is\b|:)",
     re.IGNORECASE,
 )
 _CHOICE_VERB = (
@@ -40,8 +40,12 @@ STATED = (
     ),
 )
 CORRECT = re.compile(
-    rf"{_LETTER}[\s*_$)}}\].:]*\s*(?:is|as)\s+(?:the\s+|therefore\s+|clearly\s+|indeed\s+)*"
+    rf"{_LETTER}[\s*_$)}}\].:]*\s*(?:is|as|seems|appears|fits|the)\s+(?:the\s+|therefore\s+|clearly\s+|indeed\s+)*"
     r"(?:most\s+)?(?:best|correct|right|answer|accurate|true|final|appropriate|only|likely)"
+)
+AT_END = re.compile(r"\((?P<letter>[A-Z])\)[\s.*_$]*\Z")
+AT_START = re.compile(
+    r"\A(?:\*\*\(?(?P<letter>[A-Z])\)?\*\*\s|(?P<reasoned>[A-Z]),?\s+(?:because|since)\b)"
 )
 _HEDGE = re.compile(
     r"\A[\s*_$)}\].\"',]*(?:or|and|/|&|,|\\text\{\s*(?:or|and)\s*\}|\|)[\s*_$({\[\"']*"

@@ -74,11 +74,15 @@ _MATH_ENVIRONMENT = re.compile(
     r"\*?\}"
 )
 _DOUBLED = re.compile(r"\\\\(?=(?:d?frac|sqrt|text|pi|left|right|cdot|times|infty|cup|circ|pm)\b)")
+_POWERS = {"thousand": 3, "million": 6, "billion": 9, "trillion": 12}
+_COUNTED = re.compile(
+    r"(?<=\d)\s*(?:\\text\{\s*)?(thousand|million|billion|trillion)\b\s*\}?", re.IGNORECASE
+)
 _FUNCTIONS = "arcsin|arccos|arctan|sinh|cosh|tanh|sin|cos|tan|cot|sec|csc|log|ln|exp"
 _PLAIN_FUNCTION = re.compile(
     rf"(?<![A-Za-z\\])({_FUNCTIONS})(?=\s*[\d({{^_|\\]|\s+[a-zA-Z]\b|[a-z]\b)"
 )
-_NAMED = re.compile(rf"^(?:{_FUNCTIONS}|lcm|gcd|max|min|det|deg)$")
+_NAMED = re.compile(rf"^(?:{_FUNCTIONS}|lcm|gcd|max|min|det)$")
 _GROUPS = r"(?<![\d.,])(\d{1,3})((?:%s\d{3})+)(?![\d])"
 _MARKED_GROUPS = re.compile(_GROUPS % r"(?:,\s*\\!\s*|\\!\s*,|\{, ?\}|\\,|\\;|\\ |\\:)")
 _SPACED_GROUPS = re.compile(_GROUPS % r"[ ~]")
@@ -97,7 +101,9 @@ def characters(text: str) -> str:
 
 def normalise(text: str) -> str:
     """The answer in one spelling: outer `$` gone, macros renamed, spaces single."""
-    text = characters(text).strip()
+    text = re.sub(r"(?<!\\)\\\s*\Z", "", characters(text).strip())
+    text = re.sub(r"\A([\"'])(.*)\1\Z", r"\2", text)
+    text = re.sub(r"</?(?:b|i|em|strong|u|p|br ?/?)>", " ", text) if "<" in text else text
     text = _math_delimiters(text)
     if r"\begin" not in text:
         text = _DOUBLED.sub(r"\\", text)
@@ -181,6 +187,9 @@ def _text(name: str, content: str) -> str:
         return f" {bare} "
     if name.startswith(r"\mathrm") and re.fullmatch(r"[A-Za-z]", bare):
         return f" {bare} "
+    counted = re.fullmatch(r"(-?[\d.,]*\d)\s+([A-Za-z][A-Za-z ]+)", bare)
+    if counted:
+        return f" {counted[1]} " + r"\text{" + counted[2] + "}"
     inner = re.sub(r"\\(?:text[a-z]*|mathrm|mbox|mathbf)\s*|[{}$]", "", content)
     inner = re.sub(r"\s+", " ", inner.replace("\\", ""))
     return r"\text{" + inner + "}"
@@ -204,6 +213,7 @@ def _operators(text: str) -> str:
     text = re.sub(r"=\s*=", "=", text)
     text = text.replace(r"\%", "%").replace(r"\_", "_").replace(r"\#", "#")
     text = re.sub(r"\^\s*\{?\s*(?:\\circ|\\text\{o\})\s*\}?", r"^{\\circ}", text)
+    text = re.sub(r"\^\{\\circ\}\s*(?:\\text\{\s*)?([CF])\b\}?", r"^{\\circ}\\text{\1}", text)
     text = re.sub(r"(?<!\*)\*\*(?!\*)(?=\s*[\w({\-])", "^", text)
     text = re.sub(r"\s*\*\s*", r"\\cdot ", text)
     text = re.sub(r"\.{3,}", r"\\ldots ", text)
@@ -217,8 +227,10 @@ def _plain_text(text: str) -> str:
     text = re.sub(r"(?<![A-Za-z\\])pi(?![A-Za-z])", r"\\pi ", text)
     text = re.sub(r"(?<![A-Za-z\\])(?:infinity|inf|oo|Infinity)(?![A-Za-z])", r"\\infty ", text)
     text = _PLAIN_FUNCTION.sub(r"\\\1 ", text)
+    text = re.sub(r"^(-?\d*\.\d*)\((\d+)\)$", r"\1\\overline{\2}", text)
+    text = _COUNTED.sub(lambda m: rf"\cdot 10^{{{_POWERS[m.group(1).lower()]}}} ", text)
     text = re.sub(r"(?<=\d)\s*(km|m|cm|ft|mi|kg|g|in)/(s|h|hr|min|m|L)\b", r" \\text{ \1/\2}", text)
-    return re.sub(r"(?<![A-Za-z\\{])(cup|cap)(?![A-Za-z])", r"\\\1 ", text)
+    return re.sub(r"(?<=[)\]}])\s*(cup|cap)\s*(?=[(\[{\\])", r"\\\1 ", text)
 
 
 def canonical(text: str) -> str:

@@ -65,13 +65,15 @@ def with_ratio(gold: Form, candidate: Form) -> Outcome:
         same = same if len(gold.items) == len(candidate.items) else refused("structure")
         if same.equal and gold.meridiem != candidate.meridiem:
             return same.flagged("unit")
-        if same.equal or gold.time or candidate.time or len(gold.items) != 2:
+        if gold.time != candidate.time:
+            return refused("time")
+        if same.equal or gold.time or len(gold.items) != 2:
             return same
         return _quotients(gold, candidate)
     ratio = gold if isinstance(gold, Ratio) else candidate
     other = candidate if isinstance(gold, Ratio) else gold
     assert isinstance(ratio, Ratio)
-    if ratio.time or len(ratio.items) != 2 or not isinstance(other, Scalar):
+    if ratio.meridiem or len(ratio.items) != 2 or not isinstance(other, Scalar):
         return refused("structure")
     return _quotients(gold, candidate)
 

@@ -3,10 +3,10 @@
 import re
 
 _NAMES = (
-    r"(?:final\s+)?(?:answers?|r[ée]ponse|respuesta|antwort|risposta|resposta|ответ)"
+    r"(?:final\s+)?(?:answers?|ans\.?(?=\s*[:=\d])|r[ée]ponse|respuesta|antwort|risposta|resposta|ответ)"
     r"|(?P<weak>solutions?|results?|value|total)"
 )
-_MARKS = r"[*_\s}#]*"
+_MARKS = r"[*_\s}#\"]*"
 _VERB = (
     r"(?:is|are|would be|must be|should be|will be|equals|comes out to(?: be)?|est|es|ist|è|é)\b"
     r"(?!\s*not\b)\s*:?"
@@ -41,6 +41,17 @@ _LEAD_IN = re.compile(
 _ENDS_WITH = re.compile(
     r"(?:\b(?:is|are|equals?|be|get|gives?|obtain|total of|there are|has|have)\b|[=:≈→])\s*:?\s*"
     r"(?P<value>\d+(?:\s?:\s?\d+)+|[^\s=:,][^=:\n]{0,60}?)\s*[.!]?\s*\Z",
+    re.IGNORECASE,
+)
+_ONE_NUMBER = re.compile(r"(?<![\w\\^_{(.])-?\\?\$?\d[\d,]*(?:\.\d+)?(?:/\d+)?%?(?![\w^_/(\\)])")
+_UNSURE = re.compile(
+    r"\b(?:not|n't|unsure|step|question|part|case|problem|or|maybe|perhaps|figure|equation|if)\b"
+    r"|n't\b|[?=<>^\\{}]",
+    re.IGNORECASE,
+)
+IS_ANSWER = re.compile(
+    r"(?P<value>\$[^$\n]+\$|\\\([^\n]+?\\\)|-?\d[\d,./]*)[*_\s]*(?:is|as|for) (?:the|our|my) "
+    r"(?:final |correct |required |desired )*answer",
     re.IGNORECASE,
 )
 _GAP = re.compile(r"\s*(?:,\s*(?:and|or)?|and|or|;)\s*")
@@ -82,7 +93,16 @@ def _words_value(sentence: str) -> str:
     value = _AFTER.sub("", sentence)
     value = _ASIDE.sub("", value).strip().rstrip(" .*_").strip("*_ \"'")
     deeper = ending(value) if re.search(r"\b(?:is|are|equals|be)\b", value) else None
-    return deeper or value
+    return deeper or single_value(value) or value
+
+
+def single_value(sentence: str) -> str | None:
+    """The one number of a short plain sentence: `the walk takes 204 minutes`."""
+    numbers = list(_ONE_NUMBER.finditer(sentence))
+    words = re.findall(r"[A-Za-z']{2,}", sentence)
+    if len(numbers) != 1 or not 3 <= len(words) <= 15 or _UNSURE.search(sentence):
+        return None
+    return None if FORMULA.search(sentence) else numbers[0].group().strip("* ")
 
 
 def _formula_soon(window: str, start: int) -> re.Match[str] | None:
@@ -136,7 +156,7 @@ def ending(sentence: str) -> str | None:
     if match is None:
         return None
     value = match["value"].strip("*_` ")
-    if value.count("$") == 1 and not re.match(r"\$\s?\d", value) or r"\)" in value:
+    if value.count("$") == 1 and not re.match(r"\\?\$\s?\d", value) or r"\)" in value:
         return None
     plain = re.search(r"\d|^[A-Za-z]$", value) and not FORMULA.search(value)
     few = len(re.findall(r"(?<!\\)\b[A-Za-z]{3,}", re.sub(r"\b(?:and|or)\b", "", value))) <= 3

@@ -10,8 +10,20 @@ _LEAD = re.compile(
     r"^(?:(?:\\text\{)?\s*(?:(?:approximately|approx|about|exactly|roughly|thus|so|hence"
     r"|therefore|is|are|equals?|the answer is|answer)\b\.?)\s*:?\s*\}?"
     r"|\\approx|\\text\{[^{}]*(?:\bis|:|=)\s*\}"
+    r"|\\text\{\s*(?:the )?(?:points?|interval|set|line|values?|vector|number)\s*\}"
     r"|[=:]|\\implies|\\therefore)\s*",
     re.IGNORECASE,
+)
+_ASIDE = re.compile(  # 25 (students), 1/2 (or 0.5)
+    r"(?<=[\d}])\s*\("
+    r"(?:(?:\\text\{)?[A-Za-z ]{3,}\}?|(?:or|i\.e\.,?|approx\w*|\\approx) [^()]*)\)\Z"
+)
+
+_CONDITION = re.compile(  # 3k \\text{ where } k \\in \\mathbb{Z}
+    r"(?<=[\w})\]])[\s,;(]*"
+    r"(?:\\text\{[\s,(]*(?:where|for|if|when|since|because|with|such that)\b[^{}]*\}.*"
+    r"|,\s*[A-Za-z]\s*\\in\s*\\mathbb\{[ZNRQ]\}.*)\Z",
+    re.DOTALL,
 )
 
 
@@ -28,6 +40,7 @@ def trim(text: str) -> str:
         text = text.strip().rstrip(";:").strip()
         if text.endswith((".", ",")) and not text.endswith(r"\,"):
             text = text[:-1].rstrip()
+        text = _CONDITION.sub("", _ASIDE.sub("", text))
         text = _LEAD.sub("", text, count=1) or text
         wrapped = enclosed(text) if text.startswith("{") else None
         if wrapped and not re.search(r"(?<!\\)[,]", wrapped[1]):

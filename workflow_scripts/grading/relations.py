@@ -18,6 +18,7 @@ from workflow_scripts.grading.scalars import same_values, sample_points
 from workflow_scripts.grading.structure import form
 from workflow_scripts.grading.units import quantity
 
+_CURVE = re.compile(r"(?<![A-Za-z\\])[xyz]\s*\^")  # x^2+y^2=25 is a curve, not the value 25
 _TURNED = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "=": "=", "!=": "!="}
 
 
@@ -76,7 +77,7 @@ def stated_value(relation: Relation, solved_for: bool = False) -> str | None:
     if value.free_symbols:
         identity = not solved_for and same_values(left, canonical(terms[-1])).equal
         return terms[-1] if identity else None
-    if free and (solved_for or value == 0 or left[:1].isdigit()):
+    if free and (solved_for or value == 0 or left[:1].isdigit() or _CURVE.search(left)):
         return None
     return terms[-1]
 

@@ -111,14 +111,8 @@ def _matrix(text: str, depth: int) -> Form | None:
     match = _MATRIX.search(text)
     if match is None or text.count(r"\begin") != 1:
         return _cases(text, depth)
-    factor = trim(text[: match.start()])
-    if factor and (enclosed(factor) or not re.search(r"[=+\-(\[]\s*\Z", factor)) is False:
-        return None
-    wrapped = factor in ("(", "[")
-    if factor and not wrapped and is_name(factor.rstrip("= ")):
-        factor = ""
-    factor = "" if wrapped else factor.removesuffix(r"\cdot").strip()
-    if factor.endswith("="):
+    factor = _matrix_factor(text[: match.start()].strip())
+    if factor is None:
         return None
     rows = [row for row in re.split(r"\\\\(?:\[[^\]]*\])?|\\cr", match["body"]) if row.strip()]
     scale = f"({factor})\\cdot " if factor else ""
@@ -130,6 +124,18 @@ def _matrix(text: str, depth: int) -> Form | None:
             )
             for row in rows
         )
+    )
+
+
+def _matrix_factor(before: str) -> str | None:
+    """What a matrix is multiplied by: "" for a bare, named or bracketed one; None for a sum."""
+    if before in ("", "(", "["):
+        return ""
+    if before.endswith("="):
+        return "" if is_name(before[:-1]) else None
+    before = before.removesuffix(r"\cdot").strip()
+    return {"-": "-1", "+": ""}.get(
+        before, None if re.search(r"[=+\-(\[]\s*\Z", before) else before
     )
 
 
@@ -264,15 +270,18 @@ def _sets(text: str, depth: int) -> Form | None:
         flat = [p for item in found for p in (item.parts if isinstance(item, Union) else (item,))]
         return Union(tuple(flat))
     parts = split_outside(text, frozenset((r"\setminus",)))
-    if len(parts) == 2 and r"\mathbb{R}" in parts[0]:
+    if len(parts) == 2:
         inside = enclosed(parts[1].strip())
         points = split_outside(inside[1], frozenset(",")) if inside else [parts[1]]
-        return Group("&", tuple(Relation(("x", p.strip()), ("!=",)) for p in points), "&")
+        holes = tuple(Relation(("x", p.strip()), ("!=",)) for p in points)
+        whole = r"\mathbb{R}" in parts[0]
+        return Group("&", holes if whole else (form(parts[0], depth + 1), *holes), "&")
     return None
 
 
 def _bracketed(text: str, depth: int) -> Form | None:
     text = re.sub(r"^\](.*)\[$", r"(\1)", text)
+    text = re.sub(r"^[A-Z]'?\s*(?=\([^()]*,[^()]*\)$)", "", text)  # a named point
     wrapped = enclosed(text)
     if wrapped is None:
         return None

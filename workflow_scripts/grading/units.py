@@ -146,7 +146,10 @@ def _can_end(rest: str, before: str, word: str, more: bool) -> bool:
     if plain in _FUNCTION_WORDS or not re.search(r"\d", rest):
         return False
     if len(plain) == 1:
-        return before == " " and plain in _SHORT and word[0].islower() and not more
+        return (
+            before == " " and plain in _SHORT and word[0].islower() and not more
+            and rest[-1].isdigit()
+        )  # fmt: skip
     return plain in _SHORT or (len(plain) >= 3 and before == " ")
 
 

@@ -18,6 +18,8 @@ from workflow_scripts.inference.store import Store
 
 # Seconds between checkpoints: a fiftieth of the run so far, within these bounds.
 CHECKPOINT_SHARE, CHECKPOINT_MIN_S, CHECKPOINT_MAX_S = 0.02, 0.02, 2.0
+# Answers are sent in groups, at most so far apart: every prefill slows the step of all sequences.
+GROUP_SHARE, GROUP_MAX_S = 0.01, 0.25
 BLOCK = 1024  # ids that one random stream covers when sampling, so that a resume draws the same
 
 
@@ -58,6 +60,8 @@ class Sweep:
         self._jobs: dict[str, Job] = {}
         self._open = [set(range(len(p.study.readings))) for p in plans]
         self._run: int | None = None
+        self._held: list[Job] = []
+        self._sent = 0.0
         self.progress = Progress(label, sum(map(len, self._open)), "rows")
 
     def run(self) -> None:
@@ -66,6 +70,7 @@ class Sweep:
         self._started = self._saved = self._reported = time.monotonic()
         while self._jobs:
             assert self.engine is not None
+            self._send_answers()
             outputs = self.engine.poll()
             woken = self._receive(outputs)
             self.store.tick(self.counts.decoded)
@@ -124,7 +129,21 @@ class Sweep:
         if self.engine is None:
             self.engine = self._make_engine()
         self._jobs.update(jobs)
-        order = sorted(jobs.values(), key=lambda job: -expected_length(job.need, len(job.ids)))
+        self._held += [job for job in jobs.values() if job.need.kind == ANSWER]
+        self._send([job for job in jobs.values() if job.need.kind != ANSWER])
+
+    def _send_answers(self) -> None:
+        """Send the answers that are held back, if it is time to or nothing else is running."""
+        now = time.monotonic()
+        pause = min(GROUP_SHARE * (now - self._started), GROUP_MAX_S)
+        if len(self._held) == len(self._jobs) or (self._held and now - self._sent >= pause):
+            self._sent = now
+            held, self._held = self._held, []
+            self._send(held)
+
+    def _send(self, jobs: list[Job]) -> None:
+        assert self.engine is not None
+        order = sorted(jobs, key=lambda job: -expected_length(job.need, len(job.ids)))
         self.engine.submit([self._as_request(job) for job in order])
         self.counts.requests += len(order)
 

@@ -47,7 +47,9 @@ def curves_plot(points: pl.DataFrame, base: str | None) -> ggplot:
         + geom_line(aes(linetype="series"), size=0.8)
         + geom_point(aes(shape="series"), size=2.2, fill="white")
         + facet_grid("dataset_title", "cost", scales="free")
-        + scale_x_log10(labels=lambda xs: [f"{x:,.10g}" for x in xs], expand=(0.08, 0))
+        + scale_x_log10(
+            minor_breaks=[], labels=lambda xs: [f"{x:,.10g}" for x in xs], expand=(0.08, 0)
+        )
         + scale_color_manual(values=scheme(names, COLOURS), breaks=names)
         + scale_shape_manual(values=scheme(names, SHAPES), breaks=names)
         + scale_linetype_manual(values=scheme(names, LINES), breaks=names)
@@ -70,7 +72,7 @@ def costs(points: pl.DataFrame) -> pl.DataFrame:
         SECONDS: per_question,
     }
     parts = [
-        points.with_columns(cost=pl.lit(name), value=value).filter(pl.col("value") > 0)
+        points.with_columns(cost=pl.lit(name), value=value.clip(1e-6)).drop_nulls("value")
         for name, value in ways.items()
     ]
     long = pl.concat(parts).with_columns(

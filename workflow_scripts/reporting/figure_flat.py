@@ -34,6 +34,7 @@ def flat_plot(points: pl.DataFrame, metrics: pl.DataFrame) -> ggplot:
     head = pl.concat_str("model_title", "dataset_title", separator=", ")
     shown = shown.with_columns(
         panel=pl.concat_str(head, "title", separator="\n"),
+        mean_thinking_tokens=pl.col("mean_thinking_tokens").clip(1.0),
         percent=100 * pl.col("accuracy"),
         low=100 * pl.col("ci_low"),
         high=100 * pl.col("ci_high"),
@@ -51,7 +52,7 @@ def flat_plot(points: pl.DataFrame, metrics: pl.DataFrame) -> ggplot:
         + geom_line(color=COLOURS[0], size=0.7)
         + geom_point(color=COLOURS[0], fill="white", size=2)
         + facet_wrap("panel", ncol=columns)
-        + scale_x_log10(labels=lambda xs: [f"{x:,.0f}" for x in xs])
+        + scale_x_log10(minor_breaks=[], labels=lambda xs: [f"{x:,.0f}" for x in xs])
         + labs(
             x="Mean thinking tokens (log scale)",
             y="Accuracy (%)",

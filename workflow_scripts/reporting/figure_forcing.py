@@ -21,9 +21,10 @@ from plotnine import (
 )
 
 from workflow_scripts.reporting.figure_scaling import trained_models
-from workflow_scripts.reporting.naming import resolution_caption, titled, wrapped
+from workflow_scripts.reporting.naming import resolution_caption, series_order, titled, wrapped
 from workflow_scripts.reporting.style import COLOURS, GREY, LINES, SHAPES, look, scheme
 
+FILLS = (None, "#ffffff", "#bdbdbd")  # of bars, in turn; None: the colour of the line
 ACCURACY, CHANGED = "Accuracy (%)", "Questions that changed"
 
 
@@ -49,7 +50,9 @@ def forcing_plot(points: pl.DataFrame, pairs: pl.DataFrame, base: str | None) ->
         for frame in (upper, lower)
     ]
     apart = position_dodge(width=0.5)
-    colours = scheme(phrases, COLOURS[1:])
+    names = series_order(own)  # the same colours and shapes as in every other figure
+    colours = scheme(names, COLOURS)
+    fills = {name: FILLS[i % len(FILLS)] or colours[name] for i, name in enumerate(phrases)}
     return (
         ggplot(frames[0], aes("n", "value", color="series"))
         + geom_linerange(aes(ymin="low", ymax="high"), position=apart, alpha=0.5, size=0.8)
@@ -65,9 +68,9 @@ def forcing_plot(points: pl.DataFrame, pairs: pl.DataFrame, base: str | None) ->
         + facet_grid("row", "dataset_title", scales="free_y")
         + scale_x_discrete(limits=steps)
         + scale_color_manual(values=colours, breaks=phrases)
-        + scale_fill_manual(values=colours, breaks=phrases)
-        + scale_shape_manual(values=scheme(phrases, SHAPES[1:]), breaks=phrases)
-        + scale_linetype_manual(values=scheme(phrases, LINES), breaks=phrases)
+        + scale_fill_manual(values=fills, breaks=phrases)
+        + scale_shape_manual(values=scheme(names, SHAPES), breaks=phrases)
+        + scale_linetype_manual(values=scheme(names, LINES), breaks=phrases)
         + labs(
             x="Continuations asked for (0: truncation)",
             y="",

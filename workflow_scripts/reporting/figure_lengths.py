@@ -52,7 +52,7 @@ def lengths_plot(points: pl.DataFrame, outcomes: pl.DataFrame) -> ggplot:
             va="top",
         )
         + facet_grid("model_title", "dataset_title")
-        + scale_x_log10(labels=lambda xs: [f"{x:,.0f}" for x in xs])
+        + scale_x_log10(minor_breaks=[], labels=lambda xs: [f"{x:,.0f}" for x in xs])
         + scale_y_continuous(expand=(0, 0, 0.02, 0))
         + labs(
             x="Thinking tokens until the model ends by itself (log scale)",

@@ -30,6 +30,7 @@ from workflow_scripts.reporting.style import COLOURS, GREY, INK, LINES, SHAPES, 
 
 PANEL_WIDTH, PANEL_HEIGHT = 3.6, 3.4
 LABEL_SIZE = 7.0
+LEAST_TOKENS = 1.0  # a log axis has no place for runs that do not think at all
 X_MARGIN, Y_MARGIN = 0.10, 6.0
 
 
@@ -76,7 +77,9 @@ def scaling_plot(points: pl.DataFrame, base: str | None) -> ggplot:
             color=INK,
         )
         + facet_wrap("panel", ncol=columns, scales="free_y")
-        + scale_x_log10(breaks=_breaks(shown), labels=lambda xs: [f"{x:,.0f}" for x in xs])
+        + scale_x_log10(
+            breaks=_breaks(shown), minor_breaks=[], labels=lambda xs: [f"{x:,.0f}" for x in xs]
+        )
         + scale_y_continuous(expand=(0, 0))
         + scale_color_manual(values=scheme(names, COLOURS), breaks=names)
         + scale_shape_manual(values=scheme(names, SHAPES), breaks=names)
@@ -107,6 +110,7 @@ def _panels(points: pl.DataFrame, focus: list[str], base: str | None) -> pl.Data
         panel = pl.concat_str(head, "resolves", separator="\n")
         parts.append(part.with_columns(panel=panel, is_base=pl.col("model") != model))
     shown = pl.concat(parts).with_columns(
+        mean_thinking_tokens=pl.col("mean_thinking_tokens").clip(LEAST_TOKENS),
         percent=100 * pl.col("accuracy"),
         low=100 * pl.col("ci_low"),
         high=100 * pl.col("ci_high"),
@@ -184,9 +188,10 @@ def _text(row: dict[str, object]) -> str:
 def _breaks(shown: pl.DataFrame) -> list[float]:
     """Axis marks at 1, 2 and 5 times powers of ten, thinned to at most six."""
     low, high = shown["mean_thinking_tokens"].min(), shown["mean_thinking_tokens"].max()
-    marks = [
-        m * 10**e for e in range(0, 7) for m in (1, 2, 5) if low * 0.8 <= m * 10**e <= high * 1.25
-    ]
+    marks = [float(m * 10**e) for e in range(7) for m in (1, 2, 5)]
+    marks = [mark for mark in marks if low * 0.8 <= mark <= high * 1.25]
+    if len(marks) < 2:
+        return sorted({low, high})
     return marks if len(marks) <= 6 else marks[:: -(-len(marks) // 6)]
 
 

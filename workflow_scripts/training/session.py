@@ -11,11 +11,11 @@ import torch
 
 from workflow_scripts.common.errors import InputError
 from workflow_scripts.common.job import log
-from workflow_scripts.training import export, manifest
+from workflow_scripts.training import cpu_linear, export, manifest
 from workflow_scripts.training.attention import Backend, choose
 from workflow_scripts.training.checkpoints import Checkpoints, Saved
 from workflow_scripts.training.compile_layers import compile_layers, should_compile
-from workflow_scripts.training.deepspeed_config import deepspeed_config
+from workflow_scripts.training.deepspeed_config import deepspeed_config, zero_stage
 from workflow_scripts.training.engine import Engine, start_distributed
 from workflow_scripts.training.flops import device_peak, model_shape
 from workflow_scripts.training.launch import rank, world_size
@@ -108,6 +108,8 @@ def _prepare(
     resumed = checkpoints.find()  # another run's is refused before anything is loaded
     model = load(base.folder, backend, dtype, SLAB_ROWS).to(device)
     shape = model_shape(model.causal_lm)
+    if device.type == "cpu" and zero_stage(config) < 3 and cpu_linear.available():
+        cpu_linear.use_onednn(model)
     engine = Engine(model, config, recipe.weight_decay)
     compiled = should_compile(settings.compile, device.type, backend.name, engine.stage)
     if compiled:

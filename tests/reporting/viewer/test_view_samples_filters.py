@@ -1,12 +1,13 @@
 """The viewer lists what its filters and searches say, checked against the tables."""
 
+from pathlib import Path
 from urllib.parse import quote_plus
 
 import polars as pl
 import pytest
 
 from tests.reporting.viewer.browser import Browser
-from tests.reporting.viewer.shown import COUNT
+from tests.reporting.viewer.shown import COUNT, SHOWN
 
 HEADS = "document.querySelectorAll('.column > h3:first-child')"
 
@@ -131,3 +132,18 @@ def test_search_paints_matches_and_steps_through_them(viewer: Browser) -> None:
     viewer.run("document.activeElement.blur()")
     viewer.press("m")
     viewer.wait("return document.getElementById('progress').textContent.startsWith('Match 1 of')")
+
+
+def test_link_to_a_search_keeps_its_generation(viewer: Browser, page: Path) -> None:
+    search(viewer, "zebra", deep=True)
+    viewer.wait(f"{SHOWN}.endsWith('/1')")
+    viewer.press("escape")
+    viewer.run("document.activeElement.blur()")
+    viewer.press("j", "j")
+    viewer.settle()
+    link = viewer.run("return location.hash")
+    viewer.open(page, link)
+    viewer.wait("return document.getElementById('progress').textContent === ''")
+    viewer.settle()
+    assert viewer.run("return location.hash") == link
+    assert viewer.run("return document.querySelector('[aria-selected=true]') !== null")

@@ -74,6 +74,31 @@ def test_splices_are_marked(viewer: Browser, rows: pl.DataFrame) -> None:
     assert len(forced) == 1 and forced[0].strip().endswith("Final Answer:")
 
 
+def test_a_loop_of_formulas_or_blanks_does_not_hold_up_the_page(
+    viewer: Browser, tmp_path: Path
+) -> None:
+    texts = {0: "\\(x_1\\) " * 6000, 1: "a" + " " * 60_000 + "b\ufffd" + "\ufffd" * 60_000 + "c"}
+    plan = Plan(models=("m",), datasets=("math",), questions=2, n=(1,), texts=texts)
+    tables = write_study(tmp_path, plan)
+    page = tmp_path / "samples.html"
+    page.write_text(page_of(tables, plan.settings))
+    viewer.open(page, seconds=20)
+    viewer.press("j")
+    viewer.wait(f"{SHOWN}.endsWith('/1')", 5)
+
+
+def test_next_mark_brings_a_mark_to_the_top(viewer: Browser) -> None:
+    go(viewer, cell("force-wait-4", "infinite", 2))
+    tops = (
+        "return [...document.querySelectorAll('.column .cut, .column .spliced, .banner')]"
+        ".map((e) => Math.round(e.getBoundingClientRect().top))"
+    )
+    viewer.resize(1400, 300)
+    for _ in range(3):
+        viewer.press("n")
+        assert any(90 < top < 160 for top in viewer.run(tops))
+
+
 def test_rest_of_the_chain_is_shown_apart(viewer: Browser, rows: pl.DataFrame) -> None:
     go(viewer, cell("truncation", "20", 2))
     assert viewer.run("return document.querySelectorAll('.beyond').length") == 0
@@ -127,7 +152,7 @@ def test_side_by_side(viewer: Browser, page: Path, rows: pl.DataFrame) -> None:
 
 @pytest.mark.skipif(not DATA.exists(), reason=f"needs {DATA}")
 def test_formulas_of_published_solutions_are_set(viewer: Browser, tmp_path: Path) -> None:
-    lines = DATA.read_text().splitlines()[:120]
+    lines = DATA.read_text().splitlines()[:60]
     text = "\n\n".join(json.loads(line)["solution"] for line in lines)
     plan = Plan(models=("m",), datasets=("math",), questions=1, n=(1,), texts={0: text})
     tables = write_study(tmp_path, plan)
@@ -140,5 +165,5 @@ def test_formulas_of_published_solutions_are_set(viewer: Browser, tmp_path: Path
         "return [...document.querySelectorAll('.tex.unset')].map((e) => e.textContent)"
     )
     count = viewer.run("return document.querySelectorAll('.tex.set').length")
-    assert count > 900
+    assert count > 400
     assert refused == []

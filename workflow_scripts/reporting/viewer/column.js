@@ -47,10 +47,10 @@ function factsList(store, row) {
   const facts = [
     ["Verdict", verdictBadge(row.outcome)],
     ["Gold answer", answerValue(gold, math)],
-    ["Extracted answer", row.extracted === null ? "none found" : answerValue(row.extracted, math)],
+    ["Extracted answer", extractedValue(row, math)],
     ["Extracted by", row.extraction || "\u2013"],
     ["Judged by", row.rule || "\u2013"],
-    ["Flags", row.flags || "none"],
+    ["Flags", row.flags || (row.outcome === "not graded" ? "\u2013" : "none")],
     ["Thinking", `${plural(row.thinking, "token")}, ${counted(row.spliced)} of them spliced`],
     ["Budget", budgetValue(row)],
     ["Answer", answerLength(row)],
@@ -65,6 +65,11 @@ function factsList(store, row) {
     { class: "facts" },
     ...entries.map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, value))),
   );
+}
+
+function extractedValue({ extracted, outcome }, math) {
+  if (extracted === null && outcome !== "not graded") return "none found";
+  return answerValue(extracted, math);
 }
 
 function budgetValue({ budget, cap }) {

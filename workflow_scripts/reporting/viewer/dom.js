@@ -39,10 +39,10 @@ function verdictBadge(outcome) {
 // Replaces a container's contents; focus stays on the control of the same name.
 function redraw(container, ...contents) {
   const held = document.activeElement;
-  const inside = held !== container && container.contains(held);
+  if (held === container || !container.contains(held))
+    return container.replaceChildren(...contents);
   const name = controlName(held);
   container.replaceChildren(...contents);
-  if (!inside) return;
   const controls = [...container.querySelectorAll(held.tagName)];
   (controls.find((control) => controlName(control) === name) ?? container).focus({
     preventScroll: true,

@@ -92,7 +92,7 @@ class List {
       make(
         "span",
         { class: "where" },
-        `${cell} \u00b7 ${row.dataset.title} \u00b7 ${row.model.title}`,
+        `${cell} \u00b7 ${row.model.title} \u00b7 ${row.dataset.title}`,
       ),
       make("span", { class: "tokens" }, counted(row.thinking)),
     );

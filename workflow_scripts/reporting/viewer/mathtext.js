@@ -112,19 +112,32 @@ function typeset(element, tex, display) {
   }
 }
 
-// Formulas are set when their chunk comes near the window: a long trace opens at once.
+// Formulas are set when their chunk comes near the window, a few milliseconds at a time: neither a
+// long trace nor a chunk of thousands of formulas holds up the page.
+const SLICE_MS = 12;
+const waiting = [];
+
 const nearby = new IntersectionObserver(
   (entries) => {
-    for (const { isIntersecting, target } of entries) {
-      if (!isIntersecting) continue;
-      nearby.unobserve(target);
-      for (const element of target.querySelectorAll(".tex:not(.set, .unset)")) {
-        typeset(element, element.tex, element.classList.contains("display"));
-      }
+    const near = entries.filter((entry) => entry.isIntersecting).map((entry) => entry.target);
+    for (const chunk of near) {
+      nearby.unobserve(chunk);
+      const formulas = chunk.querySelectorAll(".tex:not(.set, .unset)");
+      if (!waiting.length && formulas.length) requestAnimationFrame(setWaiting);
+      waiting.push(...formulas);
     }
   },
   { rootMargin: "800px" },
 );
+
+function setWaiting() {
+  const end = performance.now() + SLICE_MS;
+  while (waiting.length && performance.now() < end) {
+    const element = waiting.shift();
+    if (element.isConnected) typeset(element, element.tex, element.classList.contains("display"));
+  }
+  if (waiting.length) requestAnimationFrame(setWaiting);
+}
 
 function formulaElement(source, tex, display) {
   const element = make("span", { class: display ? "tex display" : "tex" }, source);

@@ -1,6 +1,7 @@
 // One generation: its question, the cells around it, and its texts, alone or beside another.
 
-// `view`: {store, i, texts, beside, besideTexts, options: {source, rest}, actions}
+// `view`: the generation `i` with its `texts`, the one `beside` it or -1, the search's `query`, the
+// `place` of `i` among `total` listed rows, the reader's `options`, and the `actions` of controls.
 function renderSample(view) {
   const { store, i } = view;
   const row = store.row(i);

@@ -56,9 +56,9 @@ function trim(chunk, first) {
     chunk.firstChild.data = chunk.firstChild.data.replace(/^\n+/, "");
   const end = chunk.lastChild;
   if (!(end instanceof Text)) return;
-  const [gap] = /\s*$/.exec(end.data);
-  const lines = gap.split("\n").length - 2;
-  end.data = end.data.slice(0, end.data.length - gap.length);
+  const kept = end.data.trimEnd();
+  const lines = end.data.slice(kept.length).split("\n").length - 2;
+  end.data = kept;
   if (lines > 3) chunk.append(make("span", { class: "gap" }, ` (${counted(lines)} blank lines)`));
 }
 
@@ -96,7 +96,11 @@ function spliceElement(region, part, first) {
 }
 
 // A text that was cut inside a character ends in a mark that its continuation does not have.
-const begun = (text) => text.replace(/\ufffd+$/, "");
+function begun(text) {
+  let length = text.length;
+  while (text[length - 1] === "\ufffd") length--;
+  return text.slice(0, length);
+}
 
 // Two cells of one question are cuts of one chain if they say so or one text begins the other.
 function sameChain(store, texts, i, j) {

@@ -38,8 +38,8 @@ class Viewer {
   // The pair says which cell is listed, so filters on cells would only contradict it.
   startFlips() {
     this.beside = -1;
-    if (this.filters.flipPair(this.choice))
-      this.choice = { ...this.choice, method: "", n: "", budget: "" };
+    if (!this.filters.flipPair(this.choice)) return;
+    this.choice = { ...this.choice, method: "", n: "", budget: "" };
   }
 
   // Keeps the selected generation if it is still listed, else takes the first one.
@@ -50,15 +50,16 @@ class Viewer {
     } else this.go(this.rows.includes(this.selected) ? this.selected : this.rows[0]);
   }
 
-  async search() {
+  // A link keeps what it names, listed or not.
+  async search(linked = false) {
     const turn = ++this.searches;
     const { query, deep } = this.choice;
     const progress = byId("progress");
     progress.textContent = "";
     this.hits = query.trim() ? searchFacts(this.store, query.trim()) : null;
     this.refilter();
-    this.follow();
-    if (!this.hits || !deep) return;
+    const settle = () => (linked ? this.show() : this.follow());
+    if (!this.hits || !deep) return settle();
     let shown = performance.now();
     const report = (share) => {
       progress.textContent = share < 1 ? `Searching texts: ${Math.round(100 * share)} %` : "";
@@ -67,7 +68,7 @@ class Viewer {
       this.refilter();
     };
     await searchTexts(this.store, query.trim(), this.hits, report, () => turn !== this.searches);
-    if (turn === this.searches) this.follow();
+    if (turn === this.searches) settle();
   }
 
   // ---- the selected generation
@@ -155,8 +156,10 @@ class Viewer {
     this.list.select(selected);
     const main = byId("sample");
     history.replaceState(history.state, "", formatLink(store, this));
-    if (selected < 0)
-      return main.replaceChildren(make("p", { class: "empty" }, "No generation matches."));
+    if (selected < 0) {
+      main.replaceChildren(make("p", { class: "empty" }, "No generation matches."));
+      return;
+    }
     const groups = [selected, beside].map((i) => (i < 0 ? -1 : store.generations.group[i]));
     const [texts, besideTexts] = await Promise.all(
       groups.map((g) => (g < 0 ? null : store.texts(g))),
@@ -164,17 +167,9 @@ class Viewer {
     if (selected !== this.selected || beside !== this.beside) return;
     const place = this.rows.indexOf(selected);
     const query = this.choice.query.trim();
-    const view = {
-      store,
-      query,
-      i: selected,
-      texts,
-      beside,
-      besideTexts,
-      place,
-      total: this.rows.length,
-    };
-    const article = renderSample({ ...view, options: this.options, actions: this.actions() });
+    const shown = { store, query, i: selected, texts, beside, besideTexts };
+    const around = { place, total: this.rows.length, options: this.options };
+    const article = renderSample({ ...shown, ...around, actions: this.actions() });
     const stays = main.dataset.shown === String(selected);
     redraw(main, article);
     markMatches(article, query);
@@ -239,7 +234,7 @@ class Viewer {
     this.beside = beside;
     document.body.dataset.pane = history.state?.pane ?? (selected >= 0 ? "sample" : "list");
     const shown = this.show();
-    if (choice.query && choice.deep) this.search();
+    if (choice.query && choice.deep) this.search(true);
     return shown;
   }
 }
