@@ -1,4 +1,4 @@
-"""The training step without DeepSpeed, behind the same calls: what DeepSpeed costs is the difference.
+"""The training step without DeepSpeed, behind the same calls: the difference is DeepSpeed's cost.
 
 Same numerics: bf16 weights, float32 master weights, gradient sums and AdamW states.
 """

@@ -126,7 +126,13 @@ def nan_at(index: int) -> Any:
 
 
 def child(
-    folder: Path, base: Path, tokens: Path, samples: Path, name: str, out: str, hindrance: Any,
+    folder: Path,
+    base: Path,
+    tokens: Path,
+    samples: Path,
+    name: str,
+    out: str,
+    hindrance: Any,
     changes: dict[str, Any],
 ) -> None:
     """Run the train rule with its real command line, in this process; never returns."""

@@ -1,6 +1,6 @@
 """Worker for test_zero_stages: weights after a few steps under one ZeRO stage after another.
 
-    python -m tests.training.stages BASE TOKENS SAMPLES OUT [STAGE ...]
+python -m tests.training.stages BASE TOKENS SAMPLES OUT [STAGE ...]
 """
 
 import sys

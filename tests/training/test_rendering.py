@@ -32,9 +32,10 @@ def test_whole_text_is_s1s_layout(renderer: Renderer) -> None:
 def test_supervised_ids_are_exactly_the_assistant_turn(renderer: Renderer) -> None:
     for row in tiny.rows(12):
         _, turn = decoded(renderer, row)
-        assert turn == renderer.delimiters.assistant_turn(
-            row["trace"], answer_text(row["attempt"])
-        ) + "\n"
+        assert (
+            turn
+            == renderer.delimiters.assistant_turn(row["trace"], answer_text(row["attempt"])) + "\n"
+        )
 
 
 def test_turn_splits_back_into_trace_and_attempt(renderer: Renderer) -> None:

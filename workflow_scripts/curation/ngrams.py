@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 Hashes = NDArray[np.uint64]
 
+BLOCK = 1 << 15
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -68,12 +69,18 @@ def gram_positions(corpus: Corpus, n: int) -> NDArray[np.bool_]:
 
 def gram_hashes(corpus: Corpus, n: int, vocabulary_size: int) -> Hashes:
     """Hash of the n words from each position on; meaningless where no n-gram starts."""
-    mixed = _mixed(np.arange(vocabulary_size, dtype=np.uint64))[corpus.ids]
+    numbers = _mixed(np.arange(vocabulary_size, dtype=np.uint64))
     count = len(corpus.ids)
-    hashes = mixed.copy()
-    for step in range(1, min(n, count)):
-        hashes *= _FACTOR
-        hashes[: count - step] += mixed[step:]
+    hashes = np.empty(count, dtype=np.uint64)
+    # Blocks stay in the processor's cache; the arrays of a whole corpus do not.
+    for start in range(0, count, BLOCK):
+        mixed = numbers[corpus.ids[start : start + BLOCK + n - 1]]
+        size = min(BLOCK, count - start)
+        block = mixed[:size].copy()
+        for step in range(1, min(n, len(mixed))):
+            block *= _FACTOR
+            block[: len(mixed) - step] += mixed[step : step + size]
+        hashes[start : start + size] = block
     return hashes
 
 
@@ -98,7 +105,12 @@ class HashSet:
 
     def find(self, hashes: Hashes, allowed: NDArray[np.bool_]) -> NDArray[np.int64]:
         """Positions among the allowed ones whose hash is in the set, ascending."""
-        likely = np.flatnonzero(self.table[self._slot(hashes)] & allowed)
+        parts = [np.empty(0, np.int64)]
+        for start in range(0, len(hashes), BLOCK):
+            block = slice(start, start + BLOCK)
+            found = self.table[self._slot(hashes[block])] & allowed[block]
+            parts.append(np.flatnonzero(found) + start)
+        likely = np.concatenate(parts)
         return likely[np.isin(hashes[likely], self.members)]
 
     def _slot(self, hashes: Hashes) -> NDArray[np.int64]:

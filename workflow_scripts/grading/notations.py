@@ -67,7 +67,7 @@ def with_ratio(gold: Form, candidate: Form) -> Outcome:
             return same.flagged("unit")
         if gold.time != candidate.time:
             return refused("time")
-        if same.equal or gold.time or len(gold.items) != 2:
+        if same.equal or gold.time or {len(gold.items), len(candidate.items)} != {2}:
             return same
         return _quotients(gold, candidate)
     ratio = gold if isinstance(gold, Ratio) else candidate

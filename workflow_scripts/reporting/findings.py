@@ -255,8 +255,8 @@ def _prompts_that_miss(results: Results) -> Iterator[str]:
     missed = rows.filter(shorter != (pl.col("kind") == "class-short"))
     for (model, kind), part in missed.group_by("model_title", "kind", maintain_order=True):
         told = [
-            f"{row['dataset_title']} {number(row['mean_thinking_tokens'], 0)} tokens on average "
-            f"(unasked {number(row['own'], 0)})"
+            f"{row['dataset_title']} {significant(row['mean_thinking_tokens'])} tokens on average "
+            f"(unasked {significant(row['own'])})"
             for row in part.iter_rows(named=True)
         ]
         asked = "briefly" if kind == "class-short" else "long"

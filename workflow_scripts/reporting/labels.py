@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-CHARACTER_WIDTH, LINE_HEIGHT = 0.6, 1.25  # of the font size
+CHARACTER_WIDTH, LINE_HEIGHT = 0.7, 1.3  # of the font size
 POINTS_PER_INCH = 72
 
 

@@ -229,4 +229,6 @@ def quality_box(results: Results) -> str:
         return text + "No cell is missing, short, doubled or over its budget.\n"
     rows = [(f["severity"], f["kind"], f"`{f['where']}`", f["count"], f["message"]) for f in found]
     headers = ("severity", "finding", "where", "count", "what it means here")
-    return text + f"{len(found)} findings:\n\n" + table(headers, rows, left=5)
+    return (
+        text + f"{len(found)} finding{'s' * (len(found) > 1)}:\n\n" + table(headers, rows, left=5)
+    )

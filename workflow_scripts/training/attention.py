@@ -1,8 +1,8 @@
 """Causal attention over packed samples: no sample sees another, and no mask is built.
 
 A backend is registered with transformers under one name; the model's own layers call it with
-queries [1, H, T, D] and keys and values [1, H_kv, T, D] of all samples of a micro-batch. transformers
-builds no mask for a name that it does not know.
+queries [1, H, T, D] and keys and values [1, H_kv, T, D] of all samples of a micro-batch.
+transformers builds no mask for a name that it does not know.
 """
 
 import math

@@ -9,6 +9,8 @@ end see only tokens after it, which causality hides from the sample's own rows, 
 is set to zero.
 """
 
+from typing import Any
+
 import torch
 
 STEP = 128
@@ -54,7 +56,9 @@ def cudnn_packed(
 
 
 @cudnn_packed.register_fake
-def _(query, key, value, bounds, scale):  # type: ignore[no-untyped-def]  # noqa: ANN
+def _(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, bounds: torch.Tensor, scale: float
+) -> tuple[torch.Tensor, torch.Tensor]:
     norms = query.new_empty(query.shape[1], query.shape[0], dtype=torch.float32)
     return torch.empty_like(query), norms
 
@@ -94,17 +98,23 @@ def cudnn_packed_backward(
 
 
 @cudnn_packed_backward.register_fake
-def _(grad, query, key, value, out, norms, bounds, scale):  # type: ignore[no-untyped-def]  # noqa: ANN
+def _(
+    grad: torch.Tensor,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    *_: Any,
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     return torch.empty_like(query), torch.empty_like(key), torch.empty_like(value)
 
 
-def _setup(ctx, inputs, output) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
+def _setup(ctx: Any, inputs: tuple[Any, ...], output: tuple[torch.Tensor, ...]) -> None:
     query, key, value, bounds, scale = inputs
     ctx.save_for_backward(query, key, value, *output, bounds)
     ctx.scale = scale
 
 
-def _grad(ctx, grad, _):  # type: ignore[no-untyped-def]  # noqa: ANN
+def _grad(ctx: Any, grad: torch.Tensor, _: Any) -> tuple[torch.Tensor | None, ...]:
     query, key, value, out, norms, bounds = ctx.saved_tensors
     grads = cudnn_packed_backward(
         grad.contiguous(), query, key, value, out, norms, bounds, ctx.scale

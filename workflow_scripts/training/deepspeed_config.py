@@ -75,6 +75,6 @@ def _check(config: dict[str, Any], settings: TrainSettings) -> None:
     fp32_sums = config.get("data_types", {}).get("grad_accum_dtype") == "fp32"
     if zero_stage(config) == 0 and settings.precision == "bf16" and fp32_sums:
         raise ConfigError(
-            "training.deepspeed: ZeRO stage 0 cannot accumulate bf16 gradients in fp32; use "
-            "stage 1 (on one GPU it shards nothing and costs nothing)"
+            "training.deepspeed: ZeRO stage 0 cannot accumulate bf16 gradients in fp32; "
+            "use stage 1 (on one GPU it shards nothing and costs nothing)"
         )

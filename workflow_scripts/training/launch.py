@@ -17,9 +17,6 @@ def prepare_environment(device: str) -> None:
     if device == "cpu":
         os.environ["DS_ACCELERATOR"] = "cpu"
         os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
-        # Threads that wait give the core away: with busy waiting, another process on the machine
-        # can slow training ten times.
-        os.environ.setdefault("OMP_WAIT_POLICY", "passive")
         # Spinning at barriers costs a factor of ten or more when other jobs want the cores.
         os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     os.environ.setdefault("PYTORCH_ALLOC_CONF", "expandable_segments:True")
@@ -34,6 +31,9 @@ def pick_device(wanted: str) -> str:
     """
     if wanted == "cpu":
         return "cpu"
+    # Waiting threads give their core away. With busy waiting, the default, other processes on the
+    # machine can slow a CPU run ten times. Read when torch is imported.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     import torch
 
     present = torch.cuda.is_available()
@@ -81,9 +81,7 @@ def launch(module: str, arguments: list[str], processes: int) -> None:
         for number, handler in previous.items():
             signal.signal(number, handler)
     if code:
-        raise UserError(
-            f"training stopped in a worker process (exit {code}); see its message above"
-        )
+        raise UserError(f"training stopped in a worker (exit {code}); see its message above")
 
 
 def _free_port() -> int:

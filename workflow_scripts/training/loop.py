@@ -61,8 +61,8 @@ def train_steps(run: Run, start: int, curve: list[dict[str, Any]], stop: StopSig
         if stopping and done < run.schedule.total:
             raise UserError(
                 f"stopped by {stop.received or 'a signal'} after step {done} of "
-                f"{run.schedule.total}; the checkpoint is in {run.checkpoints.folder}: run again to "
-                "go on from there"
+                f"{run.schedule.total}; the checkpoint is in {run.checkpoints.folder}: run "
+                "again to go on from there"
             )
     progress.close()
 
@@ -115,12 +115,12 @@ def _memory_advice(run: Run, tokens: int) -> str:
         return (
             f"out of memory on a pack of {tokens:,} tokens with {deep} of {run.plan.layers} layers "
             f"recomputed. Set training.activation_checkpointing: all, or "
-            f"training.micro_batch_tokens: {max(longest, tokens // 2)} (longest sample: {longest:,})"
+            f"training.micro_batch_tokens: {max(longest, tokens // 2)} (longest: {longest:,})"
         )
     return (
-        f"out of memory on a pack of {tokens:,} tokens although every layer is recomputed. Use more "
-        "GPUs, or training.deepspeed: {zero_optimization: {stage: 3, offload_optimizer: "
-        "{device: cpu}}}, or drop the longest samples (training.max_sample_tokens, too_long: drop)"
+        f"out of memory on a pack of {tokens:,} tokens although every layer is recomputed. Use "
+        "more GPUs, or training.deepspeed: {zero_optimization: {stage: 3, offload_optimizer: "
+        "{device: cpu}}}, or drop the longest samples (max_sample_tokens, too_long: drop)"
     )
 
 
@@ -130,7 +130,7 @@ def _not_finite(run: Run, index: int, samples: list[int], reason: str) -> None:
     if rank() == 0:
         write_json(path, {"step": index + 1, "reason": reason, "row_ids": row_ids})
     raise UserError(
-        f"step {index + 1}: {reason}. Its sample ids are in {path}; look at these samples, or lower "
+        f"step {index + 1}: {reason}. Its sample ids are in {path}; look at them, or lower "
         "training.recipe.learning_rate"
     )
 

@@ -44,13 +44,14 @@ def read_config(folder: Path) -> dict[str, Any]:
     path = folder / "config.json"
     if not path.is_file():
         raise InputError(
-            f"{folder}: no config.json; point `path` at a folder that transformers loads"
+            f"{folder}: no config.json; `path` must be a folder that transformers loads"
         )
     config = read_json(path)
     names = config.get("architectures") or []
     if len(names) != 1 or not str(names[0]).endswith("ForCausalLM"):
         raise InputError(
-            f"{path}: architectures is {names!r}; a causal language model (...ForCausalLM) is needed"
+            f"{path}: architectures is {names!r}; "
+            "one causal language model (...ForCausalLM) is needed"
         )
     return config
 

@@ -93,7 +93,7 @@ def wrap(causal_lm: nn.Module, backend: Backend, slab_rows: int = SLAB_ROWS) -> 
     if odd or head is None or getattr(head, "bias", None) is not None:
         raise UserError(
             f"{config.architectures}: packed training does not support "
-            f"{', '.join(odd) or 'an output layer with a bias'}; use a dense Qwen- or Llama-like model"
+            f"{', '.join(odd) or 'an output bias'}; use a dense Qwen- or Llama-like model"
         )
     if not getattr(causal_lm, "_supports_attention_backend", False):
         raise UserError(

@@ -1,8 +1,8 @@
 """Training text of a sample, as token ids with the part that carries loss.
 
-Layout of s1 (arXiv 2501.19393): the model's chat template with the question as the user's turn, then
-the assistant's turn with both inner delimiters, trace and answer, and its end token. Loss is on the
-assistant's turn only.
+Layout of s1 (arXiv 2501.19393): the model's chat template with the question as the user's turn,
+then the assistant's turn with both inner delimiters, trace and answer, and its end token. Loss is
+on the assistant's turn only.
 """
 
 from dataclasses import dataclass

@@ -109,6 +109,6 @@ def _utf16_chains(
 def _splices(text: str, spans: list[dict[str, Any]] | None) -> list[list[int]]:
     """Places in the text that the method wrote, as `[[start, stop], ...]`."""
     spliced = [span for span in spans or [] if span["author"] == SPLICED]
-    starts = utf16_lengths(text, [span["text_start"] + 1 for span in spliced])
+    starts = utf16_lengths(text, [span["text_start"] for span in spliced])
     stops = utf16_lengths(text, [span["text_stop"] for span in spliced])
     return [list(pair) for pair in zip(starts, stops, strict=True)]
