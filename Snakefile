@@ -4,7 +4,6 @@ The story is told by the rule files, in the order of the study. `snakemake repor
 everything; config.yaml says what the study is.
 """
 
-import os
 import sys
 from pathlib import Path
 
@@ -13,11 +12,10 @@ from snakemake.utils import min_version
 
 min_version("9.25")
 sys.path.insert(0, str(workflow.basedir))
-# Without conda every rule runs on the Python that runs snakemake, activated or not.
-os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 
 from workflow_scripts.common.code_id import code_id
 from workflow_scripts.common.errors import UserError
+from workflow_scripts.interpreter import use_own_python
 from workflow_scripts.rule_settings import RuleSettings
 from workflow_scripts.study import Study
 from workflow_scripts.study_folder import claim_results, refuse_other_study
@@ -25,6 +23,11 @@ from workflow_scripts.study_folder import claim_results, refuse_other_study
 
 configfile: "config.yaml"
 
+
+report: "docs/captions/study.rst"
+
+
+use_own_python()
 
 try:
     STUDY = Study(config, Path(workflow.basedir) / "schemas/config.schema.yaml")

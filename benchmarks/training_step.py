@@ -229,7 +229,8 @@ def table(results: dict[str, dict[str, Any]]) -> str:
         notes = f"{row.get('attention', '')} pack {row.get('pack', '')} {row.get('note', '')}"
         lines.append(
             f"| {title} | {row['tokens_s']:,.0f} | {row['mfu']:.1%} "
-            f"| {row['memory_mb'] / 1024:.1f} | {row.get('first_s', 0):.1f} | {notes.strip()} {row['spread']} |"
+            f"| {row['memory_mb'] / 1024:.1f} | {row.get('first_s', 0):.1f} "
+            f"| {notes.strip()} {row['spread']} |"
         )
     return "\n".join(lines)
 

@@ -9,7 +9,11 @@ rule count_points:
         engines=expand("<results>/generations/{model}/manifest.json", model=list(STUDY.models)),
         benchmarks=expand("<results>/benchmarks/{dataset}.parquet", dataset=STUDY.datasets),
     output:
-        points="<results>/analysis/points.csv",
+        points=report(
+            "<results>/analysis/points.csv",
+            caption="../docs/captions/points.rst",
+            category="Tables",
+        ),
         outcomes="<results>/analysis/outcomes.parquet",
         quality="<results>/analysis/quality.json",
     log:
@@ -37,8 +41,16 @@ rule measure:
         points="<results>/analysis/points.csv",
         outcomes="<results>/analysis/outcomes.parquet",
     output:
-        metrics="<results>/analysis/metrics.csv",
-        pairs="<results>/analysis/pairs.csv",
+        metrics=report(
+            "<results>/analysis/metrics.csv",
+            caption="../docs/captions/metrics.rst",
+            category="Tables",
+        ),
+        pairs=report(
+            "<results>/analysis/pairs.csv",
+            caption="../docs/captions/pairs.rst",
+            category="Tables",
+        ),
         checks="<results>/analysis/checks.json",
     log:
         "<logs>/measure.log",

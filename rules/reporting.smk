@@ -8,11 +8,29 @@ rule plot_results:
         pairs="<results>/analysis/pairs.csv",
         outcomes="<results>/analysis/outcomes.parquet",
     output:
-        scaling="<results>/plots/scaling.png",
-        curves="<results>/plots/curves.png",
-        methods="<results>/plots/methods.png",
-        forcing="<results>/plots/forcing.png",
-        lengths="<results>/plots/lengths.png",
+        scaling=report(
+            "<results>/plots/scaling.png",
+            caption="../docs/captions/scaling.rst",
+            category="Figures",
+        ),
+        curves=report(
+            "<results>/plots/curves.png", caption="../docs/captions/curves.rst", category="Figures"
+        ),
+        methods=report(
+            "<results>/plots/methods.png",
+            caption="../docs/captions/methods.rst",
+            category="Figures",
+        ),
+        forcing=report(
+            "<results>/plots/forcing.png",
+            caption="../docs/captions/forcing.rst",
+            category="Figures",
+        ),
+        lengths=report(
+            "<results>/plots/lengths.png",
+            caption="../docs/captions/lengths.rst",
+            category="Figures",
+        ),
         vector=expand(
             "<results>/plots/{plot}.{kind}",
             plot=["scaling", "curves", "methods", "forcing", "lengths"],
@@ -44,8 +62,14 @@ rule plot_claims:
         metrics="<results>/analysis/metrics.csv",
         pairs="<results>/analysis/pairs.csv",
     output:
-        effects="<results>/plots/effects.png",
-        flat="<results>/plots/flat.png",
+        effects=report(
+            "<results>/plots/effects.png",
+            caption="../docs/captions/effects.rst",
+            category="Figures",
+        ),
+        flat=report(
+            "<results>/plots/flat.png", caption="../docs/captions/flat.rst", category="Figures"
+        ),
         vector=expand(
             "<results>/plots/{plot}.{kind}", plot=["effects", "flat"], kind=["svg", "pdf"]
         ),
@@ -74,9 +98,19 @@ rule plot_curation:
         domains="<results>/curation/domains.csv",
         sources="<results>/curation/sources.csv",
     output:
-        funnel="<results>/plots/funnel.png",
-        domains="<results>/plots/domains.png",
-        sources="<results>/plots/sources.png",
+        funnel=report(
+            "<results>/plots/funnel.png", caption="../docs/captions/funnel.rst", category="Figures"
+        ),
+        domains=report(
+            "<results>/plots/domains.png",
+            caption="../docs/captions/domains.rst",
+            category="Figures",
+        ),
+        sources=report(
+            "<results>/plots/sources.png",
+            caption="../docs/captions/sources.rst",
+            category="Figures",
+        ),
         vector=expand(
             "<results>/plots/{plot}.{kind}",
             plot=["funnel", "domains", "sources"],
@@ -104,7 +138,11 @@ rule plot_training:
     input:
         logs=expand("<results>/training/{model}/log.csv", model=STUDY.trained),
     output:
-        png="<results>/plots/training.png",
+        png=report(
+            "<results>/plots/training.png",
+            caption="../docs/captions/training.rst",
+            category="Figures",
+        ),
         vector=expand("<results>/plots/training.{kind}", kind=["svg", "pdf"]),
     log:
         "<logs>/plot_training.log",
@@ -130,7 +168,11 @@ rule view_samples:
         grades=expand("<results>/grades/{model}.parquet", model=list(STUDY.models)),
         benchmarks=expand("<results>/benchmarks/{dataset}.parquet", dataset=STUDY.datasets),
     output:
-        page="<results>/report/samples.html",
+        page=report(
+            "<results>/report/samples.html",
+            caption="../docs/captions/samples.rst",
+            category="Pages",
+        ),
     log:
         "<logs>/view_samples.log",
     benchmark:
@@ -170,7 +212,11 @@ rule write_report:
         attempts="docs/attempts.md",
     output:
         markdown="<results>/report/report.md",
-        html="<results>/report/report.html",
+        html=report(
+            "<results>/report/report.html",
+            caption="../docs/captions/report.rst",
+            category="Pages",
+        ),
     log:
         "<logs>/write_report.log",
     benchmark:

@@ -11,7 +11,9 @@ from workflow_scripts.grading.phrases import is_sentence
 
 KINDS = ("math", "integer", "choice")
 UNANCHORED = ("last-math", "last-value", "last-line", "last-number")
-_BOXED_LETTER = re.compile(r"\s*(?:\\text(?:bf)?\s*\{\s*)?\(\s*[A-Z]\s*\)\s*\}?\s*\Z")
+_BOXED_LETTER = re.compile(
+    r"\s*(?:\\text(?:bf)?\s*\{\s*)?(?:\(\s*[A-Z]\s*\)|[A-E])\s*\}?[.,]?\s*\Z"
+)
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ def default_kind(gold: str) -> str:
     An integer gold loses nothing by it: integers go through the same comparison as mathematics.
     """
     text = gold.strip().strip("$").strip()
-    if re.fullmatch(r"\(?[A-D]\)?\.?", text) or _BOXED_LETTER.match(text):
+    if re.fullmatch(r"\(?[A-D]\)?\.?", text) or (text != "E" and _BOXED_LETTER.match(text)):
         return "choice"
     return "integer" if re.fullmatch(r"\d{1,3}", text) else "math"
 
@@ -64,7 +66,7 @@ def compare(question: Question, found: Extraction) -> Outcome:
 
 def by_letter(question: Question) -> bool:
     """Whether the answer is a letter: a choice, or a gold such as `\\text{(C)}`."""
-    boxed = question.kind == "math" and _BOXED_LETTER.match(question.gold) is not None
+    boxed = question.kind != "choice" and _BOXED_LETTER.match(question.gold) is not None
     return boxed or (question.kind == "choice" and gold_letter(question.gold) is not None)
 
 

@@ -222,8 +222,8 @@ def _reference(q: Any, k: Any, v: Any, scale: float, bounds: Any) -> torch.Tenso
 def choose(wanted: str, device: torch.device, dtype: torch.dtype) -> tuple[Backend, float]:
     """The backend to train with and its relative error on this machine.
 
-    `auto`: on a GPU the first that is installed and passes the gate, in the order cudnn, varlen, flex;
-    on a CPU sdpa. ConfigError when a named one is absent or fails.
+    `auto`: on a GPU the first that runs and passes the gate, in the order cudnn, varlen, flex,
+    sdpa; on a CPU sdpa. ConfigError when a named one is absent or fails.
     """
     if device.type == "cpu":
         names = ["sdpa"] if wanted == "auto" else [wanted]

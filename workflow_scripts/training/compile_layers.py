@@ -1,7 +1,7 @@
 """Compile the decoder layer once and let all layers share the code.
 
-A compiled layer fuses norms, rotary embedding, activation and residuals into a few kernels and keeps
-less for the backward pass. The number of tokens is dynamic, so packs of any size use one graph.
+A compiled layer fuses norms, rotary embedding, activation and residuals into a few kernels and
+keeps less for the backward pass. The number of tokens is dynamic: packs of any size use one graph.
 """
 
 from collections.abc import Callable
@@ -59,13 +59,3 @@ def _with_dynamic_tokens(compiled: Callable[..., Any]) -> Callable[..., Any]:
         return compiled(layer, hidden_states, **facts)
 
     return forward
-
-
-def reset() -> None:
-    """Forget compiled code (tests and benchmarks that build several models)."""
-    torch._dynamo.reset()
-
-
-def counters() -> dict[str, Any]:
-    """How many graphs were made; a growing number means that packs do not share one."""
-    return {key: dict(value) for key, value in torch._dynamo.utils.counters.items()}

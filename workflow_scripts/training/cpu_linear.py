@@ -1,8 +1,8 @@
 """Linear layers in float32 on a CPU through oneDNN.
 
 torch multiplies float32 matrices with MKL, which on AMD processors reaches less than half of what
-oneDNN does (measured: 215 against 500 GFLOP/s on two Zen 5 cores) and the same on Intel's. Results are
-plain float32 sums in another order.
+oneDNN does (measured: 215 against 500 GFLOP/s on two Zen 5 cores). Results are plain float32 sums
+in another order.
 """
 
 from functools import partial

@@ -1,0 +1,125 @@
+"""Learning rate, FLOPs, memory plan and DeepSpeed configuration."""
+
+import numpy as np
+import pytest
+import torch
+
+from tests.training import tiny
+from workflow_scripts.common.errors import ConfigError
+from workflow_scripts.training.compile_layers import should_compile
+from workflow_scripts.training.cpu_linear import available, use_onednn
+from workflow_scripts.training.deepspeed_config import deepspeed_config
+from workflow_scripts.training.flops import ModelShape, model_shape
+from workflow_scripts.training.memory_plan import MemoryPlan, gpu_plan
+from workflow_scripts.training.recipe import Recipe, TrainSettings, learning_rate
+
+# Qwen2.5-3B: parameters in matrix products (output matrix counted, lookup not), layers, 16 x 128.
+QWEN_3B = ModelShape(3_085_697_024, 36, 2048)
+
+
+def settings(**changes: object) -> TrainSettings:
+    return TrainSettings("m", "w", "c", **changes)  # type: ignore[arg-type]
+
+
+def test_learning_rate_is_s1s() -> None:
+    recipe = Recipe()
+    rates = [learning_rate(recipe, step, 315) for step in range(315)]
+    assert rates[0] == 0.0 and rates[8] == pytest.approx(5e-6) and rates[16] == 1e-5
+    assert max(rates) == rates[16]
+    assert rates[16 + 150] == pytest.approx(1e-5 * 0.5 * (1 + np.cos(np.pi * 150 / 299)))
+    assert 0 < rates[-1] < 1e-9
+    assert learning_rate(recipe, 315, 315) == pytest.approx(0.0, abs=1e-12)
+
+
+def test_linear_and_constant_schedules() -> None:
+    line = Recipe(schedule="linear", warmup_ratio=0.0)
+    assert learning_rate(line, 5, 10) == pytest.approx(0.5e-5)
+    assert learning_rate(Recipe(schedule="constant", warmup_ratio=0.0), 9, 10) == 1e-5
+
+
+def test_flops_of_qwen_3b() -> None:
+    per_token = QWEN_3B.per_sample(np.array([4700, 20_000])) / np.array([4700, 20_000])
+    assert per_token / 1e9 == pytest.approx([20.59, 27.36], abs=0.01)
+
+
+def test_shape_counts_the_tied_output_matrix_once() -> None:
+    shape = model_shape(tiny.model())
+    layer = 2 * 32 * 32 + 2 * 16 * 32 + 3 * 48 * 32
+    assert shape == ModelShape(260 * 32 + 2 * layer, 2, 32)
+
+
+def test_recomputes_only_what_does_not_fit() -> None:
+    plan = MemoryPlan(100, 10, token_bytes=10, kept_bytes=1, free_bytes=1000)
+    assert [plan.recompute(tokens) for tokens in (5, 10, 11, 20, 60)] == [0, 0, 2, 6, 10]
+    for tokens in (11, 20, 50):
+        deep = plan.recompute(tokens)
+        held = tokens * ((10 - deep) * 10 + deep * 1)
+        assert held <= 1000 < held + 9 * tokens
+
+
+def test_modes_override_the_plan() -> None:
+    assert MemoryPlan(1, 7, "all").recompute(1) == 7
+    assert MemoryPlan(1, 7, "none", 10, 1, free_bytes=1).recompute(10**9) == 0
+
+
+def test_plan_of_qwen_3b_on_80_gb() -> None:
+    from transformers import Qwen2Config
+
+    config = Qwen2Config(
+        vocab_size=151_936,
+        hidden_size=2048,
+        intermediate_size=11_008,
+        num_hidden_layers=36,
+        num_attention_heads=16,
+        num_key_value_heads=2,
+    )
+    plan = gpu_plan("auto", "auto", config, True, 2048, 28.06e9)
+    assert 8192 <= plan.micro_batch_tokens <= 11_000
+    assert plan.recompute(plan.micro_batch_tokens) == 0
+    assert 15 < plan.recompute(20_000) < 36
+    assert gpu_plan(6000, "auto", config, True, 2048, 28.06e9).micro_batch_tokens == 6000
+
+
+def test_users_deepspeed_keys_win() -> None:
+    chosen = {"zero_optimization": {"stage": 2}, "gradient_clipping": 0.3}
+    config = deepspeed_config(settings(deepspeed=chosen), "cuda")
+    assert config["zero_optimization"]["stage"] == 2 and config["gradient_clipping"] == 0.3
+    assert config["data_types"]["grad_accum_dtype"] == "fp32" and config["bf16"]["enabled"]
+    assert "bf16" not in deepspeed_config(settings(precision="fp32"), "cpu")
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        {"zero_optimization": {"stage": 0}},
+        {"gradient_accumulation_steps": 4},
+        {"fp16": {"enabled": True}},
+        {"scheduler": {"type": "WarmupLR"}},
+    ],
+)
+def test_deepspeed_keys_that_cannot_work_are_refused(chosen: dict[str, object]) -> None:
+    with pytest.raises(ConfigError, match="training.deepspeed"):
+        deepspeed_config(settings(deepspeed=chosen), "cuda")
+
+
+def test_compile_where_it_pays() -> None:
+    assert should_compile("auto", "cuda", "cudnn", 1)
+    assert not should_compile("auto", "cpu", "sdpa", 1)
+    assert not should_compile("off", "cuda", "varlen", 1)
+    with pytest.raises(ConfigError, match="compile"):
+        should_compile("on", "cuda", "varlen", 3)
+
+
+@pytest.mark.skipif(not available(), reason="this torch has no oneDNN")
+def test_onednn_layers_compute_the_same() -> None:
+    ids = torch.arange(40)[None]
+    results = []
+    for route in (False, True):
+        model = tiny.model()
+        if route:
+            assert use_onednn(model) == 15
+        loss = model(input_ids=ids, labels=ids).loss
+        loss.backward()
+        results.append({name: p.grad for name, p in model.named_parameters()} | {"loss": loss})
+    for name, expected in results[0].items():
+        torch.testing.assert_close(results[1][name], expected, rtol=1e-4, atol=1e-6, msg=name)
