@@ -54,6 +54,7 @@ wildcard_constraints:
 
 include: "rules/demo.smk"
 include: "rules/curation.smk"
+include: "rules/relabel.smk"
 include: "rules/training.smk"
 include: "rules/inference.smk"
 include: "rules/grading.smk"

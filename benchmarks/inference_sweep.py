@@ -13,67 +13,26 @@ emptied in between. Ratios come from one process. Small shapes (--small) check t
 
 import argparse
 import json
-import math
 import random
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.inference_lengths import ForcedLengths, lengths_of
 from benchmarks.inference_rows import common_prefix, fresh_row, shared
 from workflow_scripts.common.artifacts import write_json
 from workflow_scripts.common.tables.benchmark import Question
-from workflow_scripts.inference.engine import Engine, Output, Request, Sampling
+from workflow_scripts.inference.engine import Request, Sampling
 from workflow_scripts.inference.engines import prepare
 from workflow_scripts.inference.plan import Study
 from workflow_scripts.inference.prompts import load_vocabulary
 
-END = -1
 SHAPES = {
     False: {"hidden_size": 2048, "intermediate_size": 11008, "num_hidden_layers": 36,
             "num_attention_heads": 16, "num_key_value_heads": 2, "vocab_size": 151936},
     True: {"hidden_size": 128, "intermediate_size": 256, "num_hidden_layers": 2,
            "num_attention_heads": 4, "num_key_value_heads": 2, "vocab_size": 1024},
 }  # fmt: skip
-
-
-class ForcedLengths:
-    """An engine whose traces have given lengths: ends are moved, everything else is real."""
-
-    def __init__(self, inner: Engine, lengths: dict[str, list[int]], answer: int) -> None:
-        self.inner, self.lengths, self.answer = inner, lengths, answer
-        self.ends: dict[str, bool] = {}
-        self.decoded = self.requests = 0
-
-    def natural(self, owner: str) -> int:
-        """Length that the model would write: of a thinking segment, or of an answer."""
-        question, what = owner.split(" ", 1)
-        kind, _, number = what.partition(" ")
-        return self.lengths[question][int(number)] if kind == "thinking" else self.answer
-
-    def submit(self, requests: Sequence[Request]) -> None:
-        forced = []
-        for request in requests:
-            length = self.natural(request.owner)
-            self.ends[request.key] = length < request.max_tokens
-            cap = min(length, request.max_tokens)
-            forced.append(Request(request.key, request.prompt, cap, Sampling(()), request.owner))
-        self.requests += len(forced)
-        self.inner.submit(forced)
-
-    def poll(self) -> list[Output]:
-        found = self.inner.poll()
-        self.decoded += sum(len(output.ids) for output in found)
-        return [
-            Output(o.key, o.ids, True, END, o.cached) if o.finished and self.ends[o.key] else o
-            for o in found
-        ]
-
-    def facts(self) -> dict[str, Any]:
-        return self.inner.facts()
-
-    def close(self) -> None:
-        """The engine is used again."""
 
 
 def make_model(path: Path, tokenizer: str, small: bool) -> None:
@@ -89,18 +48,6 @@ def make_model(path: Path, tokenizer: str, small: bool) -> None:
         model = Qwen2ForCausalLM(config)
     model.save_pretrained(path)
     AutoTokenizer.from_pretrained(tokenizer).save_pretrained(path)
-
-
-def lengths_of(problems: int, mean: float, rounds: int, seed: int) -> dict[str, list[int]]:
-    """Natural length per problem, then a quarter of it for each continuation."""
-    draw = random.Random(seed)
-    mu = math.log(mean) - 0.8**2 / 2
-    found = {}
-    for i in range(problems):
-        first = max(8, int(draw.lognormvariate(mu, 0.8)))
-        more = [max(4, int(first * 0.25 * draw.lognormvariate(-0.02, 0.2))) for _ in range(rounds)]
-        found[f"bench/q{i}"] = [first, *more]
-    return found
 
 
 def questions_of(problems: int, seed: int) -> list[Question]:
@@ -184,8 +131,7 @@ def own_loop(args: argparse.Namespace, study: Study, inner: Any, out: dict[str, 
     )
     only_plans = [only.plan(question) for question in questions_of(args.problems, 3)]
     prompts = [(plan.root().prompt, lengths[plan.owner][0]) for plan in plans]
-    # Our sweep also decodes an answer of one id per trace, so the loop gets them as a second call.
-    answers = [(prompt + tuple(range(5, 5 + length)), 1) for prompt, length in prompts]
+    # Our sweep also decodes an answer of one id per trace; the loop does not have to.
     rates: dict[str, list[float]] = {"ours": [], "vllm": []}
     for _ in range(2):
         inner.reset()
@@ -195,7 +141,7 @@ def own_loop(args: argparse.Namespace, study: Study, inner: Any, out: dict[str, 
         rates["ours"].append(engine.decoded / (time.perf_counter() - start))
         inner.reset()
         start = time.perf_counter()
-        tokens = inner.own_loop(prompts) + inner.own_loop(answers)
+        tokens = inner.own_loop(prompts)
         rates["vllm"].append(tokens / (time.perf_counter() - start))
     out["own_loop"] = {
         **{name: [round(x) for x in found] for name, found in rates.items()},

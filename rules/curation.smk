@@ -53,7 +53,7 @@ rule load_pool:
 rule filter_quality:
     """Drop rows with API errors, wrong teachers and broken formats; each with its reason."""
     input:
-        pool="<results>/curation/pool.parquet",
+        pool=STUDY.pool_file,
     output:
         quality="<results>/curation/quality.parquet",
     log:
@@ -76,7 +76,7 @@ rule filter_quality:
 rule decontaminate:
     """Drop questions that share an 8-gram with a benchmark, and duplicates within the pool."""
     input:
-        pool="<results>/curation/pool.parquet",
+        pool=STUDY.pool_file,
         quality="<results>/curation/quality.parquet",
         benchmarks=expand(
             "<results>/benchmarks/{dataset}.parquet", dataset=STUDY.decontamination_sets
@@ -106,7 +106,7 @@ rule decontaminate:
 rule filter_difficulty:
     """Drop questions that a smaller model already answers."""
     input:
-        pool="<results>/curation/pool.parquet",
+        pool=STUDY.pool_file,
         decontamination="<results>/curation/decontamination.parquet",
     output:
         difficulty="<results>/curation/difficulty.parquet",
@@ -131,10 +131,10 @@ rule filter_difficulty:
 rule select:
     """Exactly N rows: pins first, then domains uniformly, long traces preferred."""
     input:
-        pool="<results>/curation/pool.parquet",
+        pool=STUDY.pool_file,
         quality="<results>/curation/quality.parquet",
         decontamination="<results>/curation/decontamination.parquet",
-        difficulty="<results>/curation/difficulty.parquet",
+        difficulty=STUDY.difficulty_file,
     output:
         set="<results>/curation/sets/{selector}.parquet",
         counts="<results>/curation/sets/{selector}.json",
@@ -160,10 +160,10 @@ rule select:
 rule summarise_curation:
     """Funnel, domain and source tables, dropped rows with reasons, and a page for a reviewer."""
     input:
-        pool="<results>/curation/pool.parquet",
+        pool=STUDY.pool_file,
         quality="<results>/curation/quality.parquet",
         decontamination="<results>/curation/decontamination.parquet",
-        difficulty="<results>/curation/difficulty.parquet",
+        difficulty=STUDY.difficulty_file,
         contamination="<results>/curation/contamination.json",
         sets=expand("<results>/curation/sets/{selector}.parquet", selector=STUDY.selectors),
     output:
@@ -196,7 +196,7 @@ rule summarise_curation:
 rule list_near_duplicates:
     """On request: pairs of kept questions that nearly repeat each other, for a human to look at."""
     input:
-        pool="<results>/curation/pool.parquet",
+        pool=STUDY.pool_file,
         decontamination="<results>/curation/decontamination.parquet",
     output:
         pairs="<results>/curation/near_duplicates.csv",
@@ -221,7 +221,7 @@ rule list_near_duplicates:
 rule check_labels:
     """On request: the teacher's attempts graded here, and where the stored labels differ."""
     input:
-        pool="<results>/curation/pool.parquet",
+        pool=STUDY.pool_file,
     output:
         labels="<results>/curation/label_disagreements.csv",
         counts="<results>/curation/label_disagreements.json",

@@ -12,7 +12,7 @@ rule resolve_model:
     benchmark:
         "<results>/runtimes/resolve_model/{model}.tsv"
     wildcard_constraints:
-        model="|".join(STUDY.pretrained),
+        model="|".join(STUDY.downloads),
     retries: 1
     conda:
         STUDY.environment("training")

@@ -75,10 +75,46 @@ class RuleSettings:
         """Settings of rule summarise_curation."""
         return self._json({"selectors": self.study.selectors})
 
+    def ask_pool(self) -> str:
+        """Settings of rule ask_pool."""
+        sample = self.study.relabel["sample"]
+        return self._json({"sample": None if sample == "all" else sample})
+
+    def answer_pool(self, solver: str) -> str:
+        """Settings of rules answer_pool and cut_pool: natural thinking on the pool's questions."""
+        inference = self._without(self.study.config["inference"], "threads", "gpus")
+        natural = {"budgets": ["infinite"], "methods": [{"method": "natural"}]}
+        return self._json(
+            {
+                "inference": {**inference, **natural},
+                "first": {"pool": "all"},
+                "store": f"{self.study.results}/store/{solver}.sqlite",
+                "out": f"{self.study.results}/curation/solvers/{solver}/pool",
+                "name": solver,
+                **self._prompting(),
+            }
+        )
+
+    def regenerate_difficulty(self) -> str:
+        """Settings of rule regenerate_difficulty."""
+        section = self.study.config["curation"]["difficulty"]
+        return self._json({**section, "labels": list(self.study.solvers.values())})
+
+    def classify_domains(self) -> str:
+        """Settings of rule classify_domains."""
+        inference = self.study.config["inference"]
+        domains = self.study.relabel["domains"]
+        return self._json(
+            {
+                "rows": "unlabelled" if domains == "none" else domains,
+                "engine": inference["engine"],
+                "context": inference["context"],
+            }
+        )
+
     def resolve_model(self, model: str) -> str:
         """Settings of rule resolve_model."""
-        entry = self.study.models[model]
-        return self._json({"revision": "main", **entry, "name": model})
+        return self._json({"revision": "main", **self.study.downloads[model], "name": model})
 
     def tokenize(self, model: str) -> str:
         """Settings of rule tokenize."""

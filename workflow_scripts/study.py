@@ -78,9 +78,38 @@ class Study:
         """Local files of the pool; empty when it comes from the hub."""
         return list(self.config["pool"]["source"].get("files") or [])
 
+    @property
+    def relabel(self) -> Entry:
+        """The config's section on labels made here."""
+        return self.config["curation"]["relabel"]
+
+    @property
+    def solvers(self) -> dict[str, str]:
+        """Solver models by name, with the difficulty label that each makes."""
+        return {label.removesuffix("_correct"): label for label in self.relabel["solvers"]}
+
+    @property
+    def downloads(self) -> dict[str, Entry]:
+        """Every pretrained model by name: the study's, and those that only make labels."""
+        solvers = {name: self.relabel["solvers"][label] for name, label in self.solvers.items()}
+        own = {name: self.models[name] for name in self.pretrained}
+        return {**solvers, "classifier": self.relabel["classifier"], **own}
+
+    @property
+    def pool_file(self) -> str:
+        """The pool that the filters read, with the domains that the config asks for."""
+        name = "pool" if self.relabel["domains"] == "none" else "pool_relabelled"
+        return f"{self.results}/curation/{name}.parquet"
+
+    @property
+    def difficulty_file(self) -> str:
+        """The difficulty decisions, from the labels that the config asks for."""
+        name = "difficulty_relabelled" if self.relabel["difficulty"] else "difficulty"
+        return f"{self.results}/curation/{name}.parquet"
+
     def model_files(self, model: str) -> list[str]:
         """Files of a pretrained model in a local folder; empty when it comes from the hub."""
-        folder = Path(self.models[model]["path"])
+        folder = Path(self.downloads[model]["path"])
         kinds = ("*.json", "*.safetensors", "*.jinja", "*.txt", "*.model")
         return sorted(str(path) for kind in kinds for path in folder.glob(kind))
 

@@ -78,16 +78,22 @@ def test_bad_rows_are_wrong_with_a_reason_and_counted(tmp_path: Path) -> None:
     [
         ([{"gold": "1"}], "row 1 has no column 'prediction'"),
         ([{"gold": "1", "prediction": "1"}, {"prediction": "1"}], "row 2 has no column 'gold'"),
-        (
-            [{"id": 7, "gold": "1", "prediction": "1"}, {"id": 7, "gold": "1", "prediction": "2"}],
-            "row 2, column 'id': 7 is also row 1's",
-        ),
         ([["1", "1"]], "line 1 is not an object"),
     ],
 )
 def test_wrong_files_name_row_and_column(tmp_path: Path, rows: list, message: str) -> None:
     with pytest.raises(InputError, match=message):
         read_rows(lines(tmp_path / "in.jsonl", rows))
+
+
+def test_a_repeated_id_is_flagged_and_counted(tmp_path: Path) -> None:
+    rows = [{"id": 7, "gold": "1", "prediction": text} for text in ("1", "2", "1")]
+    target = tmp_path / "out.jsonl"
+    counts = grade_file(lines(tmp_path / "in.jsonl", rows), target, LIMITS)
+    out = graded(target)
+    assert [row["verdict"] for row in out] == [True, False, True]
+    assert [row["flags"] for row in out] == [[], ["duplicate-id"], ["duplicate-id"]]
+    assert counts["duplicate-id"] == 2
 
 
 def test_unreadable_files(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from tests.inference import world
 from workflow_scripts.common.errors import InputError, UserError
 from workflow_scripts.common.tables.generation import GENERATION
 from workflow_scripts.inference import cut, generate
+from workflow_scripts.inference.engines import explained
 from workflow_scripts.inference.store import COUNTER_AT, Store
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -94,7 +95,7 @@ def with_slow_steps(mean_length: int) -> dict[str, Any]:
 
 def test_killed_twice_and_the_files_are_the_same(tmp_path: Path, model_json: Path) -> None:
     methods = [{"method": "truncation"}, {"method": "force", "phrase": "Wait", "n": [1, 2]}]
-    slow = with_slow_steps(60) | {"methods": methods}
+    slow = with_slow_steps(120) | {"methods": methods}
     whole = Study(tmp_path / "a", model_json, **slow)
     total = whole.generate()["tokens"]["decoded"]
     killed = Study(tmp_path / "b", model_json, **slow)
@@ -150,6 +151,14 @@ def test_bad_settings(
     assert message in str(error.value)
 
 
+def test_exact_mode_is_not_claimed_where_it_does_not_exist(
+    tmp_path: Path, model_json: Path
+) -> None:
+    manifest = Study(tmp_path, model_json, mode="exact").generate()
+    assert (manifest["mode"], manifest["mode_asked"]) == ("fast", "exact")
+    assert "fast" in manifest["engine"]
+
+
 def test_a_store_of_another_model_is_refused(tmp_path: Path, model_json: Path) -> None:
     study = Study(tmp_path, model_json)
     study.generate()
@@ -165,3 +174,13 @@ def test_a_store_without_the_rows_is_named_by_cut(tmp_path: Path, model_json: Pa
     study.settings["inference"]["budgets"] = [4, 17]
     with pytest.raises(InputError, match="does not hold toy/q0 .*rerun the generate rule"):
         study.cut()
+
+
+def test_the_end_of_the_log_is_shown_when_an_engine_fails(tmp_path: Path) -> None:
+    log = tmp_path / "job.log"
+    log.write_text("".join(f"line {i}\n" for i in range(40)))
+    with (
+        pytest.raises(UserError, match=r"(?s)it died\nlast lines.*\| line 25\n.*\| line 39"),
+        explained(log),
+    ):
+        raise UserError("it died")

@@ -1,6 +1,5 @@
 """What each method reads from chains, and what it refuses."""
 
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +16,6 @@ from workflow_scripts.inference.prompts import Vocabulary
 from workflow_scripts.inference.schedule import Sweep
 from workflow_scripts.inference.scripted import ScriptedEngine
 from workflow_scripts.inference.store import Store
-
-needs_fields = pytest.mark.skipif(
-    "samples" not in {field.name for field in fields(Method)},
-    reason="methods with several draws are not part of the cells yet",
-)
 
 
 def arms(kind: str, budget: str, **more: Any) -> list[tuple[Arm, ...]]:
@@ -53,7 +47,6 @@ def test_what_the_config_lacks_is_named() -> None:
         arms("beam", "infinite")
 
 
-@needs_fields
 def test_forced_conditional_control_is_cut_too() -> None:
     assert arms("token-conditional", "64", forced=True)[0][0].budget == 64
 
@@ -69,7 +62,6 @@ def sweep(vocabulary: Vocabulary, folder: Path, method: Method) -> list[Row]:
     return rows
 
 
-@needs_fields
 def test_majority_draws_are_different_and_reproducible(
     vocabulary: Vocabulary, tmp_path: Path
 ) -> None:
@@ -81,7 +73,6 @@ def test_majority_draws_are_different_and_reproducible(
     assert sweep(vocabulary, tmp_path, method) == rows
 
 
-@needs_fields
 def test_rejection_keeps_the_first_draw_that_fits(vocabulary: Vocabulary, tmp_path: Path) -> None:
     method = drawn("rejection", samples=3, budgets=("10", "40"))
     rows = sweep(vocabulary, tmp_path, method)
@@ -94,7 +85,6 @@ def test_rejection_keeps_the_first_draw_that_fits(vocabulary: Vocabulary, tmp_pa
     assert any(row.cut.end == "forced" for row in rows if row.cell.budget == "10")
 
 
-@needs_fields
 def test_later_draws_are_only_decoded_where_earlier_ones_overran(
     vocabulary: Vocabulary, tmp_path: Path
 ) -> None:

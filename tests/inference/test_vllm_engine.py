@@ -17,7 +17,12 @@ from workflow_scripts.inference.plan import Row, Study
 from workflow_scripts.inference.prompts import Vocabulary, load_vocabulary
 from workflow_scripts.inference.schedule import Sweep
 from workflow_scripts.inference.store import Store
-from workflow_scripts.inference.vllm_engine import VllmEngine, engine_arguments
+from workflow_scripts.inference.vllm_engine import (
+    VllmEngine,
+    _run_error,
+    _start_error,
+    engine_arguments,
+)
 
 pytest.importorskip("vllm")
 
@@ -123,6 +128,23 @@ def test_a_folder_without_weights_is_no_model(model_json: Path, vocabulary: Voca
     model = {"name": "tiny", "path": str(model_json.parent)}
     with pytest.raises(UserError, match="vLLM could not load model 'tiny' from"):
         VllmEngine(model, world.inference(engine=ENGINE), vocabulary.size, 42)
+
+
+@pytest.mark.parametrize("explain", ["start", "run"])
+def test_out_of_memory_names_the_settings(explain: str) -> None:
+    error = RuntimeError("CUDA out of memory. Tried to allocate 2 GiB")
+    inference = world.inference(engine={**ENGINE, "memory_share": 0.8})
+    if explain == "start":
+        found = _start_error(error, {"name": "tiny", "path": "x"}, inference)
+    else:
+        found = _run_error(error, inference)
+    assert "ran out of memory: RuntimeError: CUDA out of memory" in str(found)
+    assert "memory_share (now 0.8)" in str(found) and "max_sequences (now 64)" in str(found)
+
+
+def test_a_crash_says_that_the_store_is_kept() -> None:
+    found = _run_error(RuntimeError("engine core died"), world.inference(engine=ENGINE))
+    assert "engine core died" in str(found) and "start again to go on" in str(found)
 
 
 def test_arguments_follow_the_config(folder: Path) -> None:

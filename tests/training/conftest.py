@@ -1,6 +1,8 @@
 """Fixtures: a tiny base model on disk and its tokenised training set."""
 
 import os
+import subprocess
+import sys
 
 os.environ["DS_ACCELERATOR"] = "cpu"  # read when deepspeed is imported
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -11,6 +13,7 @@ import pytest  # noqa: E402
 import torch  # noqa: E402
 
 from tests.training import tiny  # noqa: E402
+from workflow_scripts.common.artifacts import write_json  # noqa: E402
 from workflow_scripts.common.delimiters import Delimiters  # noqa: E402
 from workflow_scripts.training.model_card import ModelCard  # noqa: E402
 from workflow_scripts.training.rendering import Renderer, load_tokenizer  # noqa: E402
@@ -52,3 +55,25 @@ def store_files(tmp_path_factory: pytest.TempPathFactory, renderer: Renderer) ->
 def store(store_files: tuple[Path, Path]) -> TokenStore:
     """The tokenised set, memory-mapped."""
     return open_store(*store_files)
+
+
+@pytest.fixture(scope="session")
+def runs(
+    tmp_path_factory: pytest.TempPathFactory,
+    base: ModelCard,
+    renderer: Renderer,
+    store_files: tuple[Path, Path],
+) -> Path:
+    """The folder in which `tests.training.scenarios` played all runs of the train rule."""
+    folder = tmp_path_factory.mktemp("runs")
+    write_json(folder / "base.json", base.to_json())
+    two = renderer.render(tiny.rows(2))
+    write_tokens(folder / "two.npy", two)
+    SAMPLES.write(folder / "two.parquet", sample_table(two), {})
+    command = [sys.executable, "-m", "tests.training.scenarios", str(folder)]
+    command += [str(folder / "base.json"), *map(str, store_files)]
+    done = subprocess.run(
+        command, env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return folder

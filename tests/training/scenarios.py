@@ -16,7 +16,7 @@ STEPS, EVERY = 6, 2
 
 
 def main() -> None:
-    folder, base, tokens, samples = map(Path, sys.argv[1:5])
+    folder, base, tokens, samples = map(Path, sys.argv[1:5])  # the last two change below
     from workflow_scripts.training import launch
 
     launch.prepare_environment("cpu")
@@ -48,6 +48,9 @@ def main() -> None:
     codes["bf16"] = run("bf16", "bf16", precision="bf16")
     codes["bf16-killed"] = run("bf16-killed", "bf16k", at_step(3, signal.SIGKILL), precision="bf16")
     codes["bf16-resumed"] = run("bf16-resumed", "bf16k", precision="bf16")
+    tokens, samples = folder / "two.npy", folder / "two.parquet"
+    recipe = {"epochs": 120, "learning_rate": 1e-2, "warmup_ratio": 0.02, "weight_decay": 0.0}
+    codes["overfit"] = run("overfit", "overfit", recipe=recipe, checkpoint_every=1000)
     (folder / "codes.json").write_text(json.dumps(codes))
 
 

@@ -2,34 +2,12 @@
 
 import hashlib
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import polars as pl
-import pytest
 
-from workflow_scripts.common.artifacts import write_json
 from workflow_scripts.training.checkpoints import differences
-from workflow_scripts.training.model_card import ModelCard
-
-
-@pytest.fixture(scope="module")
-def runs(
-    tmp_path_factory: pytest.TempPathFactory, base: ModelCard, store_files: tuple[Path, Path]
-) -> Path:
-    """The folder in which `tests.training.scenarios` played all runs."""
-    folder = tmp_path_factory.mktemp("runs")
-    write_json(folder / "base.json", base.to_json())
-    command = [sys.executable, "-m", "tests.training.scenarios", str(folder)]
-    command += [str(folder / "base.json"), *map(str, store_files)]
-    done = subprocess.run(
-        command, env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    return folder
 
 
 def codes(runs: Path) -> dict[str, int]:

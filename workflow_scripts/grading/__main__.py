@@ -16,7 +16,7 @@ from typing import Any
 
 from workflow_scripts.common.errors import InputError, UserError
 from workflow_scripts.grading.batch import Limits, Verdict, grade_all
-from workflow_scripts.grading.rows import ADDED, Item, item, read_rows, write_rows
+from workflow_scripts.grading.rows import ADDED, Item, item, read_rows, repeated_ids, write_rows
 
 
 def arguments() -> argparse.Namespace:
@@ -44,7 +44,8 @@ def grade_file(source: Path, target: Path, limits: Limits) -> Counter[str]:
     if target.suffix not in (".jsonl", ".json", ".ndjson", ".parquet"):
         raise InputError(f"{target}: name an output that ends in .jsonl or .parquet")
     rows = read_rows(source)
-    items = [item(row) for row in rows]
+    repeated = repeated_ids(rows)
+    items = [item(row, ("duplicate-id",) if i in repeated else ()) for i, row in enumerate(rows)]
     verdicts = grade_all([i.question for i in items], [i.text for i in items], limits, "grade")
     graded = [_row(*each) for each in zip(rows, items, verdicts, strict=True)]
     write_rows(target, graded)

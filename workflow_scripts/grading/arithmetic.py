@@ -167,4 +167,4 @@ class _Reader:
         if not _INDEX.match(index) or self.tokens[self.at + 1] != "{":
             raise _Foreign
         self.at = stop + 1
-        return sympy.Symbol(f"{name}_{{{index}}}")
+        return sympy.Symbol(f"{name}_{index}" if len(index) == 1 else f"{name}_{{{index}}}")

@@ -266,7 +266,7 @@ def _unnamed(items: list[Form]) -> list[Form]:
 def _bare_with_ordered(gold: Group, candidate: Group) -> Outcome:
     bare, fixed = (gold, candidate) if gold.open == "" else (candidate, gold)
     items = _by_name(bare.items)
-    if fixed.only_interval:
+    if fixed.only_interval or (fixed is gold and fixed.interval and fixed.open == "["):
         return refused("brackets")
     pair = (items, fixed.items) if bare is gold else (fixed.items, items)
     return ordered(*pair, same_forms).flagged("brackets")
@@ -288,7 +288,8 @@ def _scalar_with_group(gold: Form, candidate: Form) -> Outcome:
     group = gold if isinstance(gold, Group) else candidate
     other = candidate if group is gold else gold
     assert isinstance(group, Group)
-    if isinstance(other, Scalar) and group.open == "" and "," in other.latex:
+    listable = isinstance(other, Scalar) and not re.search(r",0\d", other.latex)
+    if listable and group.open == "" and "," in other.latex:
         items = tuple(form(part) for part in other.latex.split(","))
         listed = Group("", items, "")
         pair = (group, listed) if group is gold else (listed, group)

@@ -100,8 +100,8 @@ def _prepared(latex: str) -> str:
         raise Unparsed("words inside an expression")
     if re.search(r"[\"#&@$;!?]{2}|[\"#@$;?]", latex) and "!!" not in latex:
         raise Unparsed("a sign that is not mathematics")
-    if "!!" in latex:
-        raise Unparsed("double factorial")
+    if "!!" in latex or "'" in latex:  # read as (n!)!, and dropped
+        raise Unparsed("double factorial or prime")
     unknown = [c for c in re.findall(r"\\[A-Za-z]+", latex) if not _ALLOWED.match(c)]
     latex = _degrees(latex)
     unknown = [c for c in re.findall(r"\\[A-Za-z]+", latex) if not _ALLOWED.match(c)]

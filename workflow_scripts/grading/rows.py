@@ -40,7 +40,6 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
                 f"{path}: row {absent + 1} has no column '{column}' "
                 f"(found: {', '.join(rows[absent]) or 'nothing'})"
             )
-    _unique_ids(rows, path)
     return rows
 
 
@@ -69,26 +68,34 @@ def _read_lines(path: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def _unique_ids(rows: list[dict[str, Any]], path: Path) -> None:
-    seen: dict[str, int] = {}
-    for number, row in enumerate(rows, 1):
+def repeated_ids(rows: list[dict[str, Any]]) -> set[int]:
+    """Places of rows whose `id` an earlier row has already."""
+    seen: set[str] = set()
+    found = set()
+    for place, row in enumerate(rows):
         if row.get("id") is None:
             continue
         key = json.dumps(row["id"], sort_keys=True, default=str)
         if key in seen:
-            raise InputError(f"{path}: row {number}, column 'id': {key} is also row {seen[key]}'s")
-        seen[key] = number
+            found.add(place)
+        seen.add(key)
+    return found
 
 
-def item(row: dict[str, Any]) -> Item:
-    """What is graded for a row. Values of the wrong type give a reason, not an error."""
+def item(row: dict[str, Any], flags: tuple[str, ...] = ()) -> Item:
+    """What is graded for a row. Values of the wrong type give a reason, not an error.
+
+    `flags` are what is known to be odd about the row already.
+    """
     gold, prediction = _text(row["gold"]), _text(row["prediction"])
     if gold is None or not gold.strip():
-        return Item(Question("", "math"), "", "empty-gold" if not row["gold"] else "gold-type")
-    kind, flags = _kind(row.get("kind"), gold)
+        reason = "gold-type" if row["gold"] and gold is None else "empty-gold"
+        return Item(Question("", "math"), "", reason, flags)
+    kind, odd = _kind(row.get("kind"), gold)
+    flags = (*flags, *odd)
     options = _options(row.get("options"))
     if isinstance(options, str):
-        return Item(Question(gold, kind), "", options)
+        return Item(Question(gold, kind), "", options, flags)
     if prediction is None:
         reason = None if row["prediction"] is None else "prediction-type"
         return Item(Question(gold, kind, options), "", reason, flags)

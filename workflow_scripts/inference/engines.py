@@ -18,9 +18,7 @@ def fingerprint(inference: dict[str, Any]) -> str:
     """Engine and version, number format, mode, tensor parallel, device; never the batch size."""
     engine = inference["engine"]
     kind = engine["kind"]
-    mode = inference.get("mode", "fast")
-    if mode not in MODES:
-        raise ConfigError(f"inference.mode is {mode!r}; use one of {', '.join(MODES)}")
+    mode = effective_mode(inference)
     if kind == "vllm":
         from workflow_scripts.inference.vllm_engine import vllm_version
 
@@ -35,6 +33,18 @@ def fingerprint(inference: dict[str, Any]) -> str:
         raise ConfigError(f"inference.engine.kind is {kind!r}; use one of {', '.join(KINDS)}")
     parallel = engine.get("tensor_parallel", 1)
     return f"{name}, {engine['dtype']}, {mode}, tensor parallel {parallel}, {engine['device']}"
+
+
+def effective_mode(inference: dict[str, Any]) -> str:
+    """The mode that the ids are really decoded in: "exact" needs vLLM's batch-invariant kernels.
+
+    They exist on GPUs only, and of a server nothing is known; there "exact" falls back to "fast".
+    """
+    mode = inference.get("mode", "fast")
+    if mode not in MODES:
+        raise ConfigError(f"inference.mode is {mode!r}; use one of {', '.join(MODES)}")
+    engine = inference["engine"]
+    return mode if engine["kind"] == "vllm" and engine["device"] == "gpu" else "fast"
 
 
 def prepare(model: dict[str, Any], inference: dict[str, Any]) -> None:

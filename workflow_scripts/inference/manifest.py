@@ -7,6 +7,7 @@ from typing import Any
 
 from workflow_scripts.common.provenance import digest, git_commit
 from workflow_scripts.inference.chain import CONTEXT, NATURAL
+from workflow_scripts.inference.engines import effective_mode
 from workflow_scripts.inference.loops import loops
 from workflow_scripts.inference.plan import Plan, Row
 from workflow_scripts.inference.session import Session
@@ -25,7 +26,8 @@ def build_manifest(
         "model": session.model["name"],
         "digest": session.model["digest"],
         "engine": session.engine,
-        "mode": session.inference.get("mode", "fast"),
+        "mode": effective_mode(session.inference),
+        "mode_asked": session.inference.get("mode", "fast"),
         "gpus": gpus,
         "gpu_seconds": round(gpus * tokens["seconds"], 3),
         "settings_hash": digest(settings),

@@ -23,5 +23,5 @@ def readings(cell: Cell, inference: dict[str, Any]) -> list[Reading]:
         )
     steps = int(cell.budget) // TOKENS_PER_STEP
     suffix = inference.get("step_prompt", PROMPT).format(n=steps)
-    budget = cap(cell) if getattr(cell.method, "forced", False) else None
+    budget = cap(cell) if cell.method.forced else None
     return [Reading((Arm(suffix, budget=budget, temperature=temperature(inference)),))]

@@ -20,7 +20,6 @@ def readings(cell: Cell, inference: dict[str, Any]) -> list[Reading]:
             "inference.methods: token-conditional needs `budgets` that are numbers, since the "
             "prompt states them"
         )
-    forced = getattr(cell.method, "forced", False)
     suffix = inference.get("token_prompt", PROMPT).format(n=cell.budget)
-    budget = cap(cell) if forced else None
+    budget = cap(cell) if cell.method.forced else None
     return [Reading((Arm(suffix, budget=budget, temperature=temperature(inference)),))]

@@ -1,0 +1,159 @@
+"""What the train and tokenize rules write, and what they refuse."""
+
+import json
+import subprocess
+import sys
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from tests.training import tiny
+from workflow_scripts.common.artifacts import write_json
+from workflow_scripts.common.errors import InputError
+from workflow_scripts.training import tokenize
+from workflow_scripts.training.manifest import CURVE_SCHEMA
+from workflow_scripts.training.model_card import ModelCard
+from workflow_scripts.training.model_files import describe
+from workflow_scripts.training.rendering import load_tokenizer
+from workflow_scripts.training.session import _check_vocabulary
+from workflow_scripts.training.token_store import SAMPLES, TokenStore, open_store
+
+
+def manifest(runs: Path, name: str) -> dict[str, Any]:
+    return json.loads((runs / name / "manifest.json").read_text())
+
+
+def test_overfits_two_samples(runs: Path) -> None:
+    loss = pl.read_csv(runs / "overfit" / "log.csv")["loss"]
+    assert loss[0] > 4 and loss[-1] < 0.02
+
+
+def test_saved_model_is_the_trained_one(runs: Path, base: ModelCard, store: TokenStore) -> None:
+    from transformers import AutoModelForCausalLM
+
+    folder = runs / "whole" / "weights"
+    assert manifest(runs, "whole")["saved_logit_gap"] < 1e-5
+    assert manifest(runs, "bf16")["saved_logit_gap"] < 2e-2
+    model = AutoModelForCausalLM.from_pretrained(folder)
+    assert model.dtype == torch.float32
+    assert {t.dtype for t in load_file(runs / "bf16/weights/model.safetensors").values()} == {
+        torch.bfloat16
+    }
+    ids = torch.tensor([store.sample(0).tolist()])
+    assert float(model(input_ids=ids, labels=ids).loss) < 5
+
+
+def test_tokenizer_template_and_generation_config_come_along(runs: Path, base: ModelCard) -> None:
+    folder = runs / "whole" / "weights"
+    ours, theirs = load_tokenizer(folder), load_tokenizer(base.folder)
+    assert ours.chat_template == theirs.chat_template == tiny.TEMPLATE
+    assert ours.get_vocab() == theirs.get_vocab()
+    name = "generation_config.json"
+    assert (folder / name).read_bytes() == (base.folder / name).read_bytes()
+
+
+def test_model_card_names_weights_and_base(runs: Path, base: ModelCard) -> None:
+    card = ModelCard(**json.loads((runs / "whole" / "model.json").read_text()))
+    assert card.trained and card.base == base.digest and card.parameters == base.parameters
+    assert card.digest == describe(card.folder)["digest"] != base.digest
+
+
+def test_every_tensor_moved_by_the_norm_that_is_written(runs: Path, base: ModelCard) -> None:
+    moved = manifest(runs, "whole")["weights_moved"]["by_tensor"]
+    before = load_file(base.folder / "model.safetensors")
+    after = load_file(runs / "whole" / "weights" / "model.safetensors")
+    assert moved.keys() == before.keys() == after.keys()
+    for name, norm in moved.items():
+        assert norm == pytest.approx(float((after[name] - before[name]).norm()), rel=1e-4) and norm
+
+
+def test_log_has_one_row_per_step(runs: Path, store: TokenStore) -> None:
+    log = pl.read_csv(runs / "whole" / "log.csv")
+    assert log.columns == list(CURVE_SCHEMA) and log["step"].to_list() == [1, 2, 3, 4, 5, 6]
+    assert log["tokens"].sum() == 2 * int(store.lengths.sum())
+    assert log["learning_rate"][0] == 0.0 and log["epoch"][-1] == 2.0
+
+
+def test_manifest_states_speed_cost_and_convention(runs: Path, store: TokenStore) -> None:
+    found = manifest(runs, "whole")
+    rates = found["throughput"]
+    assert (
+        rates["tokens"] == 2 * int(store.lengths.sum()) and rates["mfu_convention"][:6] == "causal"
+    )
+    assert 0 < rates["mfu"] < 1.5 and rates["peak_memory_mb"] > 0 and rates["device_hours"] > 0
+    assert found["deepspeed"]["zero_optimization"]["stage"] == 1
+    assert {"torch", "deepspeed", "transformers"} <= found["versions"].keys()
+    assert found["seconds"]["total"] >= found["seconds"]["train"]
+
+
+def tokenised(folder: Path, base: ModelCard, **settings: Any) -> Namespace:
+    """Run the tokenize rule's work on seven rows."""
+    write_json(folder / "base.json", base.to_json())
+    args = Namespace(
+        set=tiny.selected(folder / "set.parquet", 7),
+        model=folder / "base.json",
+        tokens=folder / "tokens.npy",
+        samples=folder / "samples.parquet",
+        rendered=folder / "rendered.md",
+        settings={"max_sample_tokens": 512, "too_long": "refuse"} | settings,
+    )
+    tokenize.work(args)
+    return args
+
+
+def test_token_file_is_memory_mapped_int32_with_offsets(tmp_path: Path, base: ModelCard) -> None:
+    args = tokenised(tmp_path, base)
+    store = open_store(args.tokens, args.samples)
+    assert isinstance(store.ids, np.memmap) and store.ids.dtype == np.int32 and len(store) == 7
+    tokenizer = load_tokenizer(base.folder)
+    for i, row in enumerate(tiny.rows(7)):
+        text = tokenizer.decode(store.sample(i))
+        assert row["question"] in text and row["trace"] in text and text.endswith("<|im_end|>\n")
+    first = args.tokens.read_bytes(), args.samples.read_bytes(), args.rendered.read_bytes()
+    tokenised(tmp_path, base)
+    assert (
+        args.tokens.read_bytes(),
+        args.samples.read_bytes(),
+        args.rendered.read_bytes(),
+    ) == first
+
+
+def test_dropped_samples_are_listed(tmp_path: Path, base: ModelCard) -> None:
+    lengths = SAMPLES.read(tokenised(tmp_path, base).samples)["length"].sort()
+    args = tokenised(tmp_path, base, max_sample_tokens=int(lengths[3]), too_long="drop")
+    kept = SAMPLES.read(args.samples)["row_id"].to_list()
+    dropped = sorted({row["row_id"] for row in tiny.rows(7)} - set(kept))
+    assert dropped and kept
+    assert all(f"- {name}: " in args.rendered.read_text() for name in dropped)
+
+
+def test_tokens_and_table_must_fit(tmp_path: Path, base: ModelCard) -> None:
+    args = tokenised(tmp_path, base)
+    np.save(args.tokens, np.load(args.tokens)[:-1])
+    with pytest.raises(InputError, match="run the tokenize rule again"):
+        open_store(args.tokens, args.samples)
+
+
+def test_set_of_another_tokenizer_is_refused(tmp_path: Path, base: ModelCard) -> None:
+    args = tokenised(tmp_path, base)
+    ids = np.load(args.tokens)
+    ids[0] = 260
+    np.save(args.tokens, ids)
+    with pytest.raises(InputError, match="outside the vocabulary"):
+        _check_vocabulary(open_store(args.tokens, args.samples), base)
+
+
+def test_resolve_model_prints_one_clear_message(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "workflow_scripts.training.resolve_model"]
+    command += ["--model", str(tmp_path / "m.json"), "--settings"]
+    done = subprocess.run(
+        [*command, json.dumps({"name": "x", "path": "./nowhere"})], capture_output=True, text=True
+    )
+    assert done.returncode == 1 and "folder ./nowhere does not exist" in done.stderr
+    assert "Traceback" not in done.stderr and not (tmp_path / "m.json").exists()
