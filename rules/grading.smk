@@ -29,3 +29,27 @@ rule grade:
         "python -m workflow_scripts.grading.grade --generations {input.generations} "
         "--benchmarks {input.benchmarks} --grades {output.grades} --threads {threads} "
         "--settings {params.settings:q} --log {log}"
+
+
+rule audit_grades:
+    """On request: where math-verify judges otherwise, and unread answers by budget."""
+    input:
+        grades=expand("<results>/grades/{model}.parquet", model=list(STUDY.models)),
+        benchmarks=expand("<results>/benchmarks/{dataset}.parquet", dataset=STUDY.datasets),
+    output:
+        page="<results>/audit/grades.md",
+        unread="<results>/audit/unread.csv",
+    log:
+        "<logs>/audit_grades.log",
+    benchmark:
+        "<results>/runtimes/audit_grades.tsv"
+    conda:
+        "../envs/audit.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        code=code_id("grading.audit_grades"),
+    shell:
+        "python -m workflow_scripts.grading.audit_grades --grades {input.grades} "
+        "--benchmarks {input.benchmarks} --page {output.page} --unread {output.unread} --log {log}"
