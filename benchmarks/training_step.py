@@ -4,6 +4,9 @@
 
 Qwen2.5-3B shape, random weights, 16 samples per step with lengths like s1K's. Every variant runs in
 its own process; the table comes last. Needs deepspeed; peers also trl, datasets, liger-kernel.
+PROFILE=FILE writes kernel times of one more step, MARKS=1 prints launch and GPU time per
+micro-batch, TRL_ATTENTION picks TRL's attention. On a CPU a toy shape runs, to check
+that everything works.
 """
 
 import argparse

@@ -93,6 +93,12 @@ def test_draws_follow_their_seed(engine: VllmEngine, vocabulary: Vocabulary) -> 
     assert found["a"] == found["b"] != found["c"]
 
 
+def test_many_seeded_draws_of_long_prompts(engine: VllmEngine, vocabulary: Vocabulary) -> None:
+    prompts = [vocabulary.encode(f"{i} " * 80) for i in range(24)]  # more than one batch of prefill
+    requests = [Request(f"d{i}", p, 5, Sampling((), 0, 1.0, i)) for i, p in enumerate(prompts)]
+    assert all(len(ids) == 5 for ids, _ in collect(engine, requests).values())
+
+
 def test_cells_equal_fresh_generations(
     engine: VllmEngine, vocabulary: Vocabulary, tmp_path: Path
 ) -> None:

@@ -52,7 +52,7 @@ def padded_reference(store: TokenStore, samples: list[int], loss: str) -> tuple[
     else:
         total = losses.sum() / counts.sum()
     total.backward()
-    return float(total), gradients(model)
+    return float(total.detach()), gradients(model)
 
 
 def close(found: Grads, expected: Grads, tolerance: float) -> None:

@@ -175,6 +175,10 @@ def engine_arguments(
     else:
         args["enforce_eager"] = True  # compiling takes longer than a small study decodes
         args["block_size"] = 32  # the default, 128, finds no shared prefix in short prompts
+        # A seeded request whose prompt is computed in pieces fails here: CPU random generators
+        # cannot be set back by the id that is drawn and dropped after each piece.
+        args["enable_chunked_prefill"] = False
+        args["max_num_batched_tokens"] = max(2048, inference["context"])
     if vocabulary_size < _model_vocabulary(Path(model["path"])):
         args["logits_processors"] = ["workflow_scripts.inference.padding:MaskPadding"]
         args["additional_config"] = {"s1flow_vocabulary": vocabulary_size}
