@@ -52,15 +52,21 @@ def check_python() -> None:
 
 
 def install(lock: Path) -> None:
-    """Make `.venv` hold exactly the packages of `lock`; do nothing if it already does."""
-    stamp = VENV / "lock.sha256"
-    wanted = hashlib.sha256(lock.read_bytes()).hexdigest()
-    if stamp.exists() and stamp.read_text() == wanted:
+    """Make `.venv` hold the packages of `lock`; do nothing if it already does.
+
+    An environment of the other kind (CPU or GPU) is made anew: both bring a package named vllm.
+    """
+    stamp = VENV / "installed.txt"
+    wanted = f"{lock.name} {hashlib.sha256(lock.read_bytes()).hexdigest()}"
+    found = stamp.read_text() if stamp.exists() else ""
+    if found == wanted:
         return
     start = time.monotonic()
-    if not (VENV / "bin/python").exists():
+    other_kind = bool(found) and found.split()[0] != lock.name
+    if other_kind or not (VENV / "bin/python").exists():
         say(f"creating {VENV.relative_to(ROOT)}/")
-        subprocess.run([sys.executable, "-m", "venv", str(VENV)], check=True)
+        clear = ["--clear"] if other_kind else []
+        subprocess.run([sys.executable, "-m", "venv", *clear, str(VENV)], check=True)
     say(f"installing the packages of {lock.relative_to(ROOT)} (some minutes the first time)")
     pip("pip", "setuptools", "wheel", "--upgrade")
     # torch comes with its own requirements: which they are depends on the build that pip finds.

@@ -80,3 +80,19 @@ def test_setup_does_nothing_when_the_lock_is_installed(tmp_path, monkeypatch) ->
     lock.write_text("torch==2\n")
     setup.install(lock)
     assert len(calls) == 6
+
+
+def test_an_environment_of_the_other_kind_is_made_anew(tmp_path, monkeypatch) -> None:
+    for name in ("cpu.txt", "cuda.txt"):
+        (tmp_path / name).write_text("torch==1\n")
+    made: list[list[str]] = []
+    monkeypatch.setattr(setup, "VENV", tmp_path / "venv")
+    monkeypatch.setattr(setup, "ROOT", tmp_path)
+    monkeypatch.setattr(setup, "pip", lambda *words: None)
+    monkeypatch.setattr(setup.subprocess, "run", lambda words, check: made.append(words))
+    (tmp_path / "venv/bin").mkdir(parents=True)
+    (tmp_path / "venv/bin/python").touch()
+    setup.install(tmp_path / "cpu.txt")
+    assert made == []
+    setup.install(tmp_path / "cuda.txt")
+    assert "--clear" in made[0]
