@@ -88,7 +88,7 @@ class RuleSettings:
             {
                 "inference": {**inference, **natural},
                 "first": {"pool": "all"},
-                "store": f"{self.study.results}/store/{solver}.sqlite",
+                "store": self._store(solver),
                 "out": f"{self.study.results}/curation/solvers/{solver}/pool",
                 "name": solver,
                 **self._prompting(),
@@ -138,7 +138,7 @@ class RuleSettings:
             {
                 "inference": section,
                 "first": {name: entry["first"] for name, entry in self.study.benchmarks.items()},
-                "store": f"{self.study.results}/store/{model}.sqlite",
+                "store": self._store(model),
                 "name": model,
                 **self._prompting(),
             }
@@ -152,7 +152,7 @@ class RuleSettings:
             {
                 "inference": section,
                 "first": {dataset: self.study.benchmarks[dataset]["first"]},
-                "store": f"{self.study.results}/store/{model}.sqlite",
+                "store": self._store(model),
                 "out": f"{self.study.results}/generations/{model}/{dataset}",
                 "name": model,
                 **self._prompting(),
@@ -210,6 +210,11 @@ class RuleSettings:
 
     def _json(self, settings: Entry) -> str:
         return canonical_json({"seed": self.study.seed, **settings})
+
+    def _store(self, model: str) -> str:
+        """Store of a model: one per mode and, by `{digest}`, per version of the weights."""
+        mode = self.study.config["inference"]["mode"]
+        return f"{self.study.results}/store/{model}-{mode}-{{digest}}.sqlite"
 
     def _prompting(self) -> Entry:
         delimiters = Delimiters.from_config(self.study.config["delimiters"])

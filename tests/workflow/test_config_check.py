@@ -1,6 +1,7 @@
 """The config is checked key by key, and errors name the key and the nearest right one."""
 
 import copy
+import json
 from pathlib import Path
 
 import pytest
@@ -105,3 +106,10 @@ def test_a_results_folder_belongs_to_one_study(tmp_path: Path) -> None:
     config["study"] = "another"
     with pytest.raises(ConfigError, match="holds the results of study 's1-3b'"):
         refuse_other_study(Study(config, SCHEMA))
+
+
+def test_a_retrained_model_gets_a_store_of_its_own() -> None:
+    config = settings(copy.deepcopy(FULL))
+    store = json.loads(config.generate("s1k"))["store"]
+    assert store == "results/store/s1k-fast-{digest}.sqlite"
+    assert json.loads(config.cut("s1k", "aime24"))["store"] == store

@@ -20,7 +20,7 @@ def work(args: argparse.Namespace) -> None:
     manifest = read_json(args.manifest)
     session = open_session(args.model, settings, manifest["engine"])
     questions = read_questions([args.benchmark], settings["first"])
-    store = Store.readable(Path(settings["store"]), session.identity)
+    store = Store.readable(session.store, session.identity)
     facts = provenance(
         settings, model=session.model["digest"], engine=manifest["engine"], stage="inference.cut"
     )

@@ -5,7 +5,6 @@ What the probe decodes stays in the store, so the sweep does not decode it again
 
 import argparse
 import os
-from pathlib import Path
 
 from workflow_scripts.common.artifacts import write_json
 from workflow_scripts.common.job import MANY, ONE, run
@@ -26,7 +25,7 @@ def work(args: argparse.Namespace) -> None:
     session = open_session(args.model, settings, None, args.threads, args.gpus)
     questions = read_questions(args.benchmarks, settings["first"])
     plans = [session.study.plan(question) for question in questions]
-    store = Store.writable(Path(settings["store"]), session.identity)
+    store = Store.writable(session.store, session.identity)
     try:
         with explained(args.log):
             found = probe(session, plans, store, settings)

@@ -2,7 +2,6 @@
 
 import argparse
 import resource
-from pathlib import Path
 
 from workflow_scripts.common.artifacts import write_json
 from workflow_scripts.common.job import MANY, ONE, log, run
@@ -21,7 +20,7 @@ def work(args: argparse.Namespace) -> None:
     session = open_session(args.model, settings, None, args.threads, args.gpus)
     questions = read_questions(args.benchmarks, settings["first"])
     plans = [session.study.plan(question) for question in questions]
-    store = Store.writable(Path(settings["store"]), session.identity)
+    store = Store.writable(session.store, session.identity)
     try:
         with explained(args.log):
             decode(session, plans, store, settings["seed"])

@@ -32,7 +32,7 @@ def build_manifest(
         "gpu_seconds": round(gpus * tokens["seconds"], 3),
         "settings_hash": digest(settings),
         "git_commit": git_commit(),
-        "store": settings["store"],
+        "store": str(session.store),
         "engine_facts": store.noted("engine_facts"),
         "peak_rss_mb": store.noted("peak_rss_mb"),
         "prefix_check": store.noted("prefix_check"),

@@ -21,6 +21,7 @@ class Session:
     vocabulary: Vocabulary
     study: Study
     engine: str
+    store: Path
 
     @property
     def identity(self) -> dict[str, str]:
@@ -39,6 +40,8 @@ def open_session(
 
     engine         fingerprint to replay under; None for the engine that is configured
     threads, gpus  what the job was granted; they never change results
+    `{digest}` in settings["store"] stands for the model's digest: a retrained model gets a store of
+    its own, and the old one stays.
     Raises ConfigError when the study's context is larger than the model's.
     """
     model, inference = read_json(model_path), dict(settings["inference"])
@@ -51,7 +54,8 @@ def open_session(
     scope = hashlib.sha256(f"{model['digest']}\0{engine}".encode()).hexdigest()
     vocabulary = load_vocabulary(model, settings)
     study = Study(vocabulary, inference, settings["seed"], scope, engine)
-    return Session(model, inference, vocabulary, study, engine)
+    store = Path(settings["store"].replace("{digest}", model["digest"][:12]))
+    return Session(model, inference, vocabulary, study, engine, store)
 
 
 def _check_limits(model: dict[str, Any], inference: dict[str, Any]) -> None:
