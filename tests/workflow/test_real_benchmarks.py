@@ -10,7 +10,8 @@ import yaml
 from tests.workflow.snakemake_run import ROOT, copy_checkout, snakemake
 
 DATA = ROOT.parent / "shared" / "data"
-FIRST = 20
+FIRST = {"math500": 100, "aime24": "all"}
+QUESTIONS = {"math500": 100, "aime24": 30}
 
 pytestmark = [
     pytest.mark.slow,
@@ -23,14 +24,18 @@ def overlay() -> dict:
     demo = yaml.safe_load((ROOT / "profiles/demo/study.yaml").read_text())
     demo |= {"study": "real", "results": "results/real", "models": demo["models"][:1]}
     demo["benchmarks"] = [
-        {"name": name, "format": kind, "first": FIRST, "source": {"files": [str(DATA / file)]}}
+        {
+            "name": name,
+            "format": kind,
+            "first": FIRST[name],
+            "source": {"files": [str(DATA / file)]},
+            "columns": {},
+        }
         for name, kind, file in (
             ("math500", "math", "math500.jsonl"),
             ("aime24", "integer", "aime24.jsonl"),
         )
     ]
-    for entry in demo["benchmarks"]:
-        entry["columns"] = {}
     methods = [{"method": "truncation"}, {"method": "force", "phrase": "Wait", "n": [1]}]
     demo["inference"] |= {"budgets": [16, "infinite"], "context": 1024, "methods": methods}
     return demo
@@ -49,7 +54,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_cell_holds_every_question(results: Path) -> None:
     points = pl.read_csv(results / "analysis/points.csv")
     assert points.height == 2 * 4
-    assert set(points["questions"]) == {FIRST}
+    assert dict(points.select("dataset", "questions").unique().iter_rows()) == QUESTIONS
     assert (points["no_answer"] + points["correct"] <= points["questions"]).all()
 
 
