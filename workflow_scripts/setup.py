@@ -34,7 +34,8 @@ def main() -> None:
     install(ROOT / "envs/lock" / ("cuda.txt" if args.gpu else "cpu.txt"))
     if args.action == "demo":
         say("running the demo study; the report will be results/demo/report/report.md")
-        run("snakemake", "report", "--workflow-profile", "profiles/demo", *rest)
+        quiet = ("--quiet", "rules")  # steps without the hundreds of file names of each job
+        run("snakemake", "report", *quiet, "--workflow-profile", "profiles/demo", *rest)
         say("done: open results/demo/report/report.html and results/demo/report/samples.html")
     elif args.action == "test":
         say("running the tests")
