@@ -96,7 +96,6 @@ def commands(root: Path, paths: dict[str, list[Path]]) -> list[tuple[str, list[s
             options(
                 **files,
                 **inputs,
-                funnel=[],
                 curation_md=[root / "curation/curation.md"],
                 contamination=[root / "curation/contamination.json"],
                 training=paths["training"],

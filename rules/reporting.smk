@@ -200,7 +200,6 @@ rule write_report:
         pairs="<results>/analysis/pairs.csv",
         quality="<results>/analysis/quality.json",
         checks="<results>/analysis/checks.json",
-        funnel=STUDY.if_trained("<results>/curation/funnel.csv"),
         curation=STUDY.if_trained("<results>/curation/curation.md"),
         contamination=STUDY.if_trained("<results>/curation/contamination.json"),
         engines=expand("<results>/generations/{model}/manifest.json", model=list(STUDY.models)),
@@ -232,7 +231,7 @@ rule write_report:
     shell:
         "python -m workflow_scripts.reporting.write_report --points {input.points} "
         "--outcomes {input.outcomes} --metrics {input.metrics} --pairs {input.pairs} "
-        "--quality {input.quality} --checks {input.checks} --funnel {input.funnel} "
+        "--quality {input.quality} --checks {input.checks} "
         "--curation-md {input.curation} --contamination {input.contamination} "
         "--engines {input.engines} --training {input.training} --plots {input.plots} "
         "--generations {input.generations} --grades {input.grades} "

@@ -37,7 +37,6 @@ def analysed(root: Path, plan: Plan) -> Namespace:
     analyse(args)
     args.curation_md = [root / "curation/curation.md"]
     args.contamination = [root / "curation/contamination.json"]
-    args.funnel = [root / "curation/funnel.csv"]
     args.plots, args.attempts = [], []
     args.report = args.html = root / "report/report.html"
     args.markdown = root / "report/report.md"

@@ -18,7 +18,7 @@ from workflow_scripts.reporting.study_results import EDITED, results
 
 INPUTS = {
     **dict.fromkeys(("points", "outcomes", "metrics", "pairs", "quality", "checks"), ONE),
-    **dict.fromkeys(("funnel", "curation_md", "contamination"), MANY),
+    **dict.fromkeys(("curation_md", "contamination"), MANY),
     **dict.fromkeys(("engines", "training", "plots", "generations", "grades"), MANY),
     **dict.fromkeys(("benchmarks", "attempts"), MANY),
 }
