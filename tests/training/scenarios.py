@@ -45,9 +45,12 @@ def main() -> None:
     codes["full-disk"] = run("full-disk", "disk", in_save(2, disk_full))
     codes["full-disk-resumed"] = run("full-disk-resumed", "disk")
     codes["nan"] = run("nan", "nan", nan_at(3))
+    codes["memory"] = run("memory", "memory", out_of_memory)
+    codes["memory-all"] = run("memory-all", "memory", out_of_memory, activation_checkpointing="all")
     codes["bf16"] = run("bf16", "bf16", precision="bf16")
     codes["bf16-killed"] = run("bf16-killed", "bf16k", at_step(3, signal.SIGKILL), precision="bf16")
     codes["bf16-resumed"] = run("bf16-resumed", "bf16k", precision="bf16")
+    codes["zero3"] = run("zero3", "zero3", deepspeed={"zero_optimization": {"stage": 3}})
     tokens, samples = folder / "two.npy", folder / "two.parquet"
     recipe = {"epochs": 120, "learning_rate": 1e-2, "warmup_ratio": 0.02, "weight_decay": 0.0}
     codes["overfit"] = run("overfit", "overfit", recipe=recipe, checkpoint_every=1000)
@@ -106,6 +109,24 @@ def kill_now() -> None:
 
 def disk_full() -> None:
     raise OSError(28, "No space left on device")
+
+
+def out_of_memory() -> None:
+    """The device has no room for the second micro-batch."""
+    import torch
+
+    from workflow_scripts.training.engine import Engine
+
+    original = Engine.accumulate
+
+    def accumulate(self: Any, batch: Any, last: bool) -> Any:
+        accumulate.calls += 1
+        if accumulate.calls == 2:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return original(self, batch, last)
+
+    accumulate.calls = 0
+    Engine.accumulate = accumulate
 
 
 def nan_at(index: int) -> Any:

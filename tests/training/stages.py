@@ -27,6 +27,21 @@ def main() -> None:
         weights = train(base, store, stage)
         if launch.rank() == 0:
             torch.save(weights, out / f"stage{stage}.pt")
+    torch.save(partitioned_buffers(base), out / f"buffers{launch.rank()}.pt")
+
+
+def partitioned_buffers(base: Path) -> dict[str, torch.Tensor]:
+    """Buffers of a bf16 model that was loaded in parts."""
+    from workflow_scripts.training.attention import BACKENDS
+    from workflow_scripts.training.deepspeed_config import deepspeed_config
+    from workflow_scripts.training.packed_model import load
+    from workflow_scripts.training.recipe import TrainSettings
+
+    settings = TrainSettings("t", "w", "c", deepspeed={"zero_optimization": {"stage": 3}})
+    config = deepspeed_config(settings, "cpu")
+    model = load(base, BACKENDS["sdpa"], torch.bfloat16, 64, config)
+    assert {p.dtype for p in model.parameters()} == {torch.bfloat16}
+    return dict(model.causal_lm.named_buffers())
 
 
 def train(base, store, stage, steps=3):  # type: ignore[no-untyped-def]
@@ -45,9 +60,10 @@ def train(base, store, stage, steps=3):  # type: ignore[no-untyped-def]
     settings.deepspeed["zero_optimization"] = {"stage": stage}
     if stage == 3:
         settings.deepspeed["zero_optimization"]["stage3_param_persistence_threshold"] = 0
-    model = load(base, BACKENDS["sdpa"], torch.float32, 64)
+    config = deepspeed_config(settings, "cpu")
+    model = load(base, BACKENDS["sdpa"], torch.float32, 64, config if stage == 3 else None)
     model.recompute = 1
-    engine = Engine(model, deepspeed_config(settings, "cpu"), recipe.weight_decay)
+    engine = Engine(model, config, recipe.weight_decay)
     schedule = Schedule(len(store), 4, 1, 0)
     for step in range(steps):
         chosen = schedule.step(step)

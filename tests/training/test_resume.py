@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,17 @@ def test_nan_stops_the_run_and_names_the_samples(runs: Path) -> None:
     assert found["step"] == 4 and found["reason"] == "the loss is nan"
     assert len(found["row_ids"]) == 4 and set(found["row_ids"]) <= {f"r{i:03d}" for i in range(10)}
     assert not (runs / "nan" / "model.json").exists()
+
+
+def test_out_of_memory_names_the_settings_that_fit(runs: Path) -> None:
+    assert codes(runs)["memory"] == codes(runs)["memory-all"] == 1
+    log = (runs / "memory.log").read_text()
+    longest = int(re.search(r"longest: (\d+)", log)[1])
+    advised = int(re.search(r"training.micro_batch_tokens: (\d+)", log)[1])
+    assert "with 0 of 2 layers recomputed" in log and "activation_checkpointing: all" in log
+    assert longest <= advised < 200 and "Traceback" not in log
+    log = (runs / "memory-all.log").read_text()
+    assert "although every layer is recomputed" in log and "stage: 3" in log
 
 
 def test_success_removes_optimiser_states_unless_kept(runs: Path) -> None:

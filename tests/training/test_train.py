@@ -49,6 +49,17 @@ def test_saved_model_is_the_trained_one(runs: Path, base: ModelCard, store: Toke
     assert float(model(input_ids=ids, labels=ids).loss) < 5
 
 
+def test_zero_3_saves_the_whole_model(runs: Path) -> None:
+    """Every process holds a part; the saved model is whole and ends where ZeRO-1 does."""
+    assert manifest(runs, "zero3")["saved_logit_gap"] < 1e-5
+    found, wanted = (
+        load_file(runs / name / "weights" / "model.safetensors") for name in ("zero3", "whole")
+    )
+    assert found.keys() == wanted.keys()
+    for name, tensor in wanted.items():
+        assert float((found[name] - tensor).norm() / tensor.norm()) < 1e-4, name
+
+
 def test_tokenizer_template_and_generation_config_come_along(runs: Path, base: ModelCard) -> None:
     folder = runs / "whole" / "weights"
     ours, theirs = load_tokenizer(folder), load_tokenizer(base.folder)

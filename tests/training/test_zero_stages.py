@@ -80,3 +80,12 @@ def test_stage_agrees_with_plain_torch(
         assert moved > 0
         error = (found[name] - expected).norm() / moved
         assert error < TOLERANCE, f"{name}: {error:.1e}"
+
+
+def test_rotary_frequencies_of_a_partitioned_bf16_model_stay_float32(trained: Path) -> None:
+    """DeepSpeed's zero.Init rounds them to bf16 on its own."""
+    found = torch.load(trained / "buffers0.pt", weights_only=True)
+    expected = dict(tiny.model().named_buffers())
+    assert found.keys() == expected.keys() and expected
+    for name, value in expected.items():
+        assert found[name].dtype == torch.float32 and torch.equal(found[name], value), name

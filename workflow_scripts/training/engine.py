@@ -1,6 +1,7 @@
 """DeepSpeed's engine around the packed model, behind the few calls that the loop needs."""
 
 import logging
+import os
 from typing import Any
 
 import torch
@@ -14,12 +15,17 @@ from workflow_scripts.training.micro_batch import Packed
 
 def start_distributed(device: str) -> None:
     """Join the process group: the launcher's, or a group of one without any network."""
+    import deepspeed
+
+    for name, value in (("LOCAL_RANK", rank()), ("RANK", rank()), ("WORLD_SIZE", world_size())):
+        os.environ.setdefault(name, str(value))
+    # DeepSpeed would compile a C++ all-reduce for CPUs at the first start; gloo does without.
+    deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
+    logging.getLogger("DeepSpeed").setLevel(logging.WARNING)
     if dist.is_initialized():
         return
     if device == "cuda":
-        import os
-
-        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     backend = "nccl" if device == "cuda" else "gloo"
     if world_size() == 1:
         dist.init_process_group(backend, store=dist.HashStore(), rank=0, world_size=1)
@@ -33,16 +39,8 @@ class Engine:
     def __init__(
         self, model: nn.Module, config: dict[str, Any], decay: float, one_pass: bool = True
     ) -> None:
-        import os
-
-        os.environ.setdefault("LOCAL_RANK", str(rank()))
-        os.environ.setdefault("RANK", str(rank()))
-        os.environ.setdefault("WORLD_SIZE", str(world_size()))
         import deepspeed
 
-        # DeepSpeed would compile a C++ all-reduce for CPUs at the first start; gloo does without.
-        deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
-        logging.getLogger("DeepSpeed").setLevel(logging.WARNING)
         self.config, self.stage = config, zero_stage(config)
         self.deepspeed: Any
         self.deepspeed, *_ = deepspeed.initialize(

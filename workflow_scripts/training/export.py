@@ -94,11 +94,23 @@ def logit_gap(engine: Engine, folder: Path, batch: Packed, device: torch.device)
     live = head(engine.module.hidden(batch)).float()
     if rank() != 0:
         return 0.0
+    where = _room_for(folder, device)
     model = AutoModelForCausalLM.from_pretrained(
         str(folder), dtype="auto", use_safetensors=True, attn_implementation="sdpa"
-    ).to(device)
-    fresh = model.eval()(input_ids=batch.ids[None]).logits[0].float()
+    ).to(where)
+    fresh = model.eval()(input_ids=batch.ids[None].to(where)).logits[0].float()
+    live = live.to(where)
     return float((live - fresh).norm() / live.norm())
+
+
+def _room_for(folder: Path, device: torch.device) -> torch.device:
+    """The device, or the CPU where the saved model does not fit beside the training state."""
+    if device.type != "cuda":
+        return device
+    torch.cuda.empty_cache()
+    free, _ = torch.cuda.mem_get_info(device)
+    needed = 1.25 * sum(path.stat().st_size for path in weight_files(folder))
+    return device if needed < free else torch.device("cpu")
 
 
 def check_saved(gap: float, dtype: torch.dtype) -> None:

@@ -11,6 +11,7 @@ from workflow_scripts.common.errors import InputError, UserError
 from workflow_scripts.training.attention import NAME, Backend, install
 from workflow_scripts.training.loss import SLAB_ROWS, head_loss
 from workflow_scripts.training.micro_batch import Packed
+from workflow_scripts.training.partitioned import load_partitioned
 
 UNSUPPORTED = ("final_logit_softcapping", "logits_scaling", "logit_scale", "num_local_experts")
 
@@ -64,9 +65,16 @@ def _make_recomputable(model: PackedModel, layer: nn.Module, index: int) -> None
     layer.forward = forward
 
 
-def load(folder: Path, backend: Backend, dtype: torch.dtype, slab_rows: int) -> PackedModel:
+def load(
+    folder: Path,
+    backend: Backend,
+    dtype: torch.dtype,
+    slab_rows: int,
+    partitioned: dict[str, Any] | None = None,
+) -> PackedModel:
     """The model of a folder in `dtype`, from safetensors only, ready to train.
 
+    partitioned  DeepSpeed JSON of a ZeRO-3 run: no process ever holds the whole model
     InputError or UserError when it does not load or computes its logits in a way that the packed
     loss does not.
     """
@@ -74,13 +82,16 @@ def load(folder: Path, backend: Backend, dtype: torch.dtype, slab_rows: int) -> 
 
     install(backend)
     try:
-        causal_lm = AutoModelForCausalLM.from_pretrained(
-            str(folder),
-            dtype=dtype,
-            attn_implementation=NAME,
-            use_safetensors=True,
-            trust_remote_code=False,
-        )
+        if partitioned is not None:
+            causal_lm = load_partitioned(folder, dtype, partitioned)
+        else:
+            causal_lm = AutoModelForCausalLM.from_pretrained(
+                str(folder),
+                dtype=dtype,
+                attn_implementation=NAME,
+                use_safetensors=True,
+                trust_remote_code=False,
+            )
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         raise InputError(f"{folder}: the model does not load ({error})") from error
     return wrap(causal_lm, backend, slab_rows)

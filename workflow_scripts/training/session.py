@@ -106,7 +106,10 @@ def _prepare(
     config = deepspeed_config(settings, device.type)
     checkpoints = Checkpoints(Path(settings.checkpoints), identity(settings, store, base, config))
     resumed = checkpoints.find()  # another run's is refused before anything is loaded
-    model = load(base.folder, backend, dtype, SLAB_ROWS).to(device)
+    partitioned = config if zero_stage(config) == 3 else None
+    model = load(base.folder, backend, dtype, SLAB_ROWS, partitioned)
+    if partitioned is None:
+        model = model.to(device)
     shape = model_shape(model.causal_lm)
     if device.type == "cpu" and zero_stage(config) < 3 and cpu_linear.available():
         cpu_linear.use_onednn(model)
