@@ -31,6 +31,7 @@ def test_the_estimate_is_near_and_its_probe_is_reused(tmp_path: Path, model_json
     assert tokens["decoded_twice"] == 0
     assert len(tokens["runs"]) == 2
     assert manifest["estimate"]["tokens"] == found["tokens"]
+    assert tokens["decoded"] == sum(run["decoded"] for run in tokens["runs"]) == tokens["kept"]
 
 
 def test_an_estimate_from_every_question_is_exact(tmp_path: Path, model_json: Path) -> None:

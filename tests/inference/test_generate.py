@@ -16,8 +16,9 @@ import pytest
 from tests.inference import world
 from workflow_scripts.common.errors import InputError, UserError
 from workflow_scripts.common.tables.generation import GENERATION
-from workflow_scripts.inference import cut, generate
+from workflow_scripts.inference import cut, engines, generate
 from workflow_scripts.inference.engines import explained
+from workflow_scripts.inference.scripted import ScriptedEngine
 from workflow_scripts.inference.store import COUNTER_AT, Store
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -125,6 +126,47 @@ def test_a_finished_store_is_only_read(tmp_path: Path, model_json: Path) -> None
     assert first["prefix_check"]["rate"] == 1.0
     assert {cell["rows"] for cell in first["cells"]} == {10}
     assert first["tokens"]["decoded_twice"] == 0
+    assert first["store_bytes"] == Path(study.settings["store"]).stat().st_size > 0
+    assert first["gpu_memory_mib"] is None
+
+
+def test_gpu_memory_is_read_with_the_engine_up_and_after_the_sweep(
+    tmp_path: Path, model_json: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readings: list[bool] = []
+    close = ScriptedEngine.close
+    make = engines._scripted
+
+    class Peak:
+        """Notes at each reading whether an engine is up."""
+
+        up = False
+
+        def __init__(self, engine: dict[str, Any]) -> None: ...
+
+        def read(self) -> None:
+            readings.append(Peak.up)
+
+        def as_facts(self) -> dict[str, Any]:
+            return {"per_gpu": {"0": 7}, "max": 7}
+
+    def started(*args: Any) -> ScriptedEngine:
+        Peak.up = True
+        return make(*args)
+
+    def stopped(engine: ScriptedEngine) -> None:
+        Peak.up = False
+        close(engine)
+
+    monkeypatch.setattr(generate, "MemoryPeak", Peak)
+    monkeypatch.setattr(engines, "_scripted", started)
+    monkeypatch.setattr(ScriptedEngine, "close", stopped)
+    study = Study(tmp_path, model_json)
+    assert study.generate()["gpu_memory_mib"] == {"per_gpu": {"0": 7}, "max": 7}
+    assert readings == [True, True]
+    # A run that decodes nothing starts no engine and keeps what was read.
+    assert study.generate()["gpu_memory_mib"] == {"per_gpu": {"0": 7}, "max": 7}
+    assert readings == [True, True]
 
 
 @pytest.mark.parametrize(

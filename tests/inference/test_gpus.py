@@ -9,7 +9,7 @@ from tests.inference.test_schedule import IDENTITY, make_study, script
 from workflow_scripts.common.errors import UserError
 from workflow_scripts.inference import gpus
 from workflow_scripts.inference.engine import Output, Request, Sampling
-from workflow_scripts.inference.gpus import choose_gpus, idle_gpus
+from workflow_scripts.inference.gpus import MemoryPeak, choose_gpus, gpu_memory, idle_gpus
 from workflow_scripts.inference.prompts import Vocabulary
 from workflow_scripts.inference.schedule import Sweep
 from workflow_scripts.inference.scripted import ScriptedEngine, hash_script
@@ -17,6 +17,8 @@ from workflow_scripts.inference.spread import SpreadEngine, Worker
 from workflow_scripts.inference.store import Store
 
 LISTING = "0, 70312, 98\n1, 4, 0\n2, 512, 0\n3, 900, 55\n"
+IN_USE = "0, GPU-aa10, 70312\n1, GPU-bb20, 4\n2, GPU-bc30, 512\n10, GPU-dd40, [N/A]\n"
+VLLM = {"kind": "vllm", "device": "gpu"}
 
 
 def test_busy_gpus_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -41,6 +43,55 @@ def test_no_gpu_at_all_is_said_plainly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     with pytest.raises(UserError, match="device is gpu, but no NVIDIA GPU answers"):
         choose_gpus(1)
+
+
+@pytest.mark.parametrize(
+    ("visible", "expected"),
+    [
+        ("0,2", {"0": 70312, "2": 512}),
+        ("1", {"1": 4}),
+        ("GPU-bb", {"1": 4}),
+        ("GPU-bc30, 0", {"0": 70312, "2": 512}),
+        ("10", {}),
+        ("", {}),
+        (",", {}),
+    ],
+)
+def test_memory_is_read_of_this_jobs_gpus_only(visible: str, expected: dict[str, int]) -> None:
+    assert gpu_memory(IN_USE, visible) == expected
+
+
+def test_the_peak_is_the_larger_of_the_readings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1,2")
+    answers = iter([IN_USE, "1, GPU-bb20, 900\n2, GPU-bc30, 100\n"])
+    monkeypatch.setattr(gpus, "_ask", lambda fields: next(answers))
+    peak = MemoryPeak(VLLM)
+    assert peak.as_facts() is None
+    peak.read()
+    peak.read()
+    assert peak.as_facts() == {"per_gpu": {"1": 900, "2": 512}, "max": 900}
+
+
+@pytest.mark.parametrize("change", [{"device": "cpu"}, {"kind": "server"}, {"kind": "scripted"}])
+def test_no_gpu_of_this_job_is_no_reading(
+    monkeypatch: pytest.MonkeyPatch, change: dict[str, str]
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    monkeypatch.setattr(gpus, "_ask", lambda fields: pytest.fail("nvidia-smi was asked"))
+    peak = MemoryPeak(VLLM | change)
+    peak.read()
+    assert peak.as_facts() is None
+
+
+def test_a_failed_reading_stops_nothing(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    monkeypatch.setenv("PATH", "")
+    peak = MemoryPeak(VLLM)
+    peak.read()
+    assert peak.as_facts() is None
+    assert "nvidia-smi told no memory in use" in caplog.text
 
 
 class Named(ScriptedEngine):

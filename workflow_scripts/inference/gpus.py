@@ -1,11 +1,15 @@
-"""Choosing GPUs and spreading chains over them."""
+"""Choosing GPUs, spreading chains over them, and reading how much of their memory is in use."""
 
+import logging
 import os
 import subprocess
+from collections.abc import Mapping
 from typing import Any
 
 from workflow_scripts.common.errors import UserError
 from workflow_scripts.inference.engine import Engine
+
+log = logging.getLogger("s1flow")
 
 IDLE_MEMORY_MIB = 1024
 IDLE_UTILISATION = 10
@@ -42,22 +46,74 @@ def choose_gpus(count: int) -> list[str]:
     return chosen[:count]
 
 
+def gpu_memory(listing: str, visible: str) -> dict[str, int]:
+    """MiB in use by GPU index, from nvidia-smi's CSV: index, UUID, MiB used.
+
+    visible  CUDA_VISIBLE_DEVICES: indices or UUIDs, also shortened ones. Other GPUs are left out,
+             and so are those whose memory nvidia-smi does not know ("[N/A]").
+    """
+    names = [name.strip() for name in visible.split(",") if name.strip()]
+    found = {}
+    for line in listing.strip().splitlines():
+        index, uuid, used = (field.strip() for field in line.split(","))
+        ours = any(name == index or uuid.startswith(name) for name in names)
+        if ours and used.isdigit():
+            found[index] = int(used)
+    return found
+
+
+class MemoryPeak:
+    """The most memory that was in use on this job's GPUs at any reading.
+
+    nvidia-smi is asked because the engine holds its memory in other processes. Two readings tell
+    the peak: vLLM takes its share when it starts, and torch gives nothing back that it took later.
+    """
+
+    def __init__(self, engine: Mapping[str, Any]) -> None:
+        """engine  the config's section; only vLLM on GPUs of this machine is watched"""
+        self._watched = engine["kind"] == "vllm" and engine["device"] == "gpu"
+        self._peak: dict[str, int] = {}
+
+    def read(self) -> None:
+        """Take a reading; call it after the engine has started, which chooses the GPUs."""
+        if not self._watched:
+            return
+        try:
+            listing = _ask("index,uuid,memory.used")
+        except (OSError, subprocess.SubprocessError) as error:
+            log.warning("nvidia-smi told no memory in use: %s", error)
+            return
+        for index, used in gpu_memory(listing, os.environ.get("CUDA_VISIBLE_DEVICES", "")).items():
+            self._peak[index] = max(used, self._peak.get(index, 0))
+
+    def as_facts(self) -> dict[str, Any] | None:
+        """MiB: `per_gpu` by index, and `max`; None when nothing was read."""
+        return {"per_gpu": self._peak, "max": max(self._peak.values())} if self._peak else None
+
+
 def _listing() -> str:
-    query = ["nvidia-smi", "--query-gpu=index,memory.used,utilization.gpu"]
     try:
-        done = subprocess.run(
-            [*query, "--format=csv,noheader,nounits"],
-            check=True,
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
+        return _ask("index,memory.used,utilization.gpu")
     except (OSError, subprocess.SubprocessError) as error:
         raise UserError(
             "inference.engine.device is gpu, but no NVIDIA GPU answers here "
             f"(nvidia-smi: {error}); use device: cpu with the CPU build of vLLM, or run on a GPU "
             "machine"
         ) from None
+
+
+def _ask(fields: str) -> str:
+    """nvidia-smi's answer: a line per GPU, fields separated by commas.
+
+    Raises OSError or subprocess.SubprocessError.
+    """
+    done = subprocess.run(
+        ["nvidia-smi", f"--query-gpu={fields}", "--format=csv,noheader,nounits"],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     return done.stdout
 
 

@@ -33,8 +33,10 @@ def build_manifest(
         "settings_hash": digest(settings),
         "git_commit": git_commit(),
         "store": str(session.store),
+        "store_bytes": None,  # the caller's to fill in: known once the store is closed
         "engine_facts": store.noted("engine_facts"),
         "peak_rss_mb": store.noted("peak_rss_mb"),
+        "gpu_memory_mib": store.noted("gpu_memory_mib"),
         "prefix_check": store.noted("prefix_check"),
         "estimate": store.noted("estimate"),
         "tokens": tokens,

@@ -1,7 +1,7 @@
 """The report: sections in the order of the brief, every number taken from the results."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from workflow_scripts.reporting import (
     closing,
     costs,
     deviations,
+    estimates,
     evidence,
     findings,
     no_scaling,
@@ -58,6 +59,7 @@ class Extras:
     attempts: str  # Markdown: the log of failed attempts; "" when none was kept
     examples: Sequence[str]
     plots: Sequence[Path]
+    table_bytes: Mapping[str, int]  # size of each model's generation tables
 
 
 def report(results: Results, extras: Extras, folder: Path) -> str:
@@ -74,7 +76,7 @@ def report(results: Results, extras: Extras, folder: Path) -> str:
             _figure(extras, folder, "flat") + no_scaling.section(results),
         ),
         ("Example generations", _examples(results, extras)),
-        ("Computational trade-offs", _costs(results)),
+        ("Computational trade-offs", _costs(results, extras)),
         ("Comparison with published figures (quoted)", published.section(results)),
         ("Implementation challenges", closing.challenges(results, extras.attempts)),
         ("Deviations from the paper and from the brief", _deviations(results)),
@@ -233,13 +235,14 @@ def _examples(results: Results, extras: Extras) -> str:
     return head + ("\n".join(extras.examples) or "No generation fits any rule.\n")
 
 
-def _costs(results: Results) -> str:
+def _costs(results: Results, extras: Extras) -> str:
     total = costs.total_device_hours(results)
     told = f"Measured in total: {number(total, 3)} device hours.\n\n" if total else ""
     return (
         told
         + "### Decoding\n\n"
         + costs.engine_table(results)
+        + estimates.section(results, extras.table_bytes)
         + "\n### Training\n\n"
         + costs.training_table(results)
         + transfer.section(results)

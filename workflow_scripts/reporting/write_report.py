@@ -11,6 +11,7 @@ from workflow_scripts.common.artifacts import read_json, write_text
 from workflow_scripts.common.errors import InputError
 from workflow_scripts.common.job import MANY, ONE, log, run
 from workflow_scripts.reporting import examples
+from workflow_scripts.reporting.estimates import table_bytes
 from workflow_scripts.reporting.html import page
 from workflow_scripts.reporting.markdown import table
 from workflow_scripts.reporting.report import Extras, report
@@ -55,6 +56,7 @@ def work(args: Namespace) -> None:
         attempts="\n\n".join(text(path) for path in args.attempts),
         examples=list(shown),
         plots=args.plots,
+        table_bytes=table_bytes(args.generations),
     )
     written = report(found, extras, args.markdown.parent)
     write_text(args.markdown, written)
