@@ -60,19 +60,25 @@ def world_size() -> int:
 def launch(module: str, arguments: list[str], processes: int) -> None:
     """Run `python -m module arguments` in `processes` processes under DeepSpeed's launcher.
 
-    SIGTERM and SIGINT are passed on, so that workers save a checkpoint first. UserError when they
-    fail; their own message is in the log above.
+    They get the GPUs of CUDA_VISIBLE_DEVICES, else the first ones. SIGTERM and SIGINT reach the
+    workers once, so that they save a checkpoint and stop. UserError when they fail; their own
+    message is in the log above.
     """
-    world = base64.urlsafe_b64encode(json.dumps({"localhost": list(range(processes))}).encode())
+    world = base64.urlsafe_b64encode(json.dumps({"localhost": devices(processes)}).encode())
     command = [
         *(sys.executable, "-m", "deepspeed.launcher.launch", "--quiet"),
         *(f"--world_info={world.decode()}", "--master_addr=127.0.0.1"),
         *(f"--master_port={_free_port()}", "--module", "--no_local_rank", module, *arguments),
     ]
-    process = subprocess.Popen(command)
+    # Sessions apart: a signal to this process group (a cluster's, or Ctrl-C) would reach workers
+    # twice, and the launcher gives each of them 30 seconds only, too short for a checkpoint.
+    process = subprocess.Popen(command, start_new_session=True, preexec_fn=_end_with_parent)
 
     def forward(number: int, _: FrameType | None) -> None:
-        process.send_signal(number)
+        import psutil
+
+        for worker in psutil.Process(process.pid).children():
+            worker.send_signal(number)
 
     previous = {n: signal.signal(n, forward) for n in (signal.SIGTERM, signal.SIGINT)}
     try:
@@ -82,6 +88,44 @@ def launch(module: str, arguments: list[str], processes: int) -> None:
             signal.signal(number, handler)
     if code:
         raise UserError(f"training stopped in a worker (exit {code}); see its message above")
+
+
+def devices(processes: int) -> list[int | str]:
+    """GPUs of `processes` workers: names from CUDA_VISIBLE_DEVICES, else 0, 1, ...
+
+    UserError when CUDA_VISIBLE_DEVICES names fewer.
+    """
+    given = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if given is None or os.environ.get("DS_ACCELERATOR") == "cpu":
+        return list(range(processes))
+    names = [name.strip() for name in given.split(",") if name.strip()]
+    if len(names) < processes:
+        raise UserError(
+            f"training.gpus is {processes}, but CUDA_VISIBLE_DEVICES={given} names {len(names)}; "
+            "lower training.gpus or name more GPUs"
+        )
+    return names[:processes]
+
+
+def check_gpus(wanted: int) -> None:
+    """UserError when torch sees fewer GPUs than a job is to use."""
+    import torch
+
+    present = torch.cuda.device_count()
+    if present < wanted:
+        raise UserError(
+            f"training.gpus is {wanted}, but torch sees {present} GPU(s); lower training.gpus or "
+            "run on a machine with more"
+        )
+
+
+def _end_with_parent() -> None:
+    """Ask Linux to stop the launcher when this process dies, so that no worker is left behind."""
+    if sys.platform == "linux":
+        import ctypes
+
+        PR_SET_PDEATHSIG = 1
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _free_port() -> int:

@@ -24,6 +24,8 @@ def work(args: argparse.Namespace) -> None:
     device = launch.pick_device(settings.device)
     launch.prepare_environment(device)
     if settings.gpus > 1 and not launch.is_worker():
+        if device == "cuda":
+            launch.check_gpus(settings.gpus)
         launch.launch(MODULE, worker_arguments(sys.argv[1:]), settings.gpus)
         return
     # Imported here: DeepSpeed reads the environment when it is imported.

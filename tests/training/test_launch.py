@@ -1,0 +1,107 @@
+"""Several processes: which GPUs they get, and how signals reach them."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from workflow_scripts.common.artifacts import write_json
+from workflow_scripts.common.errors import UserError
+from workflow_scripts.training import launch
+from workflow_scripts.training.model_card import ModelCard
+
+PATIENCE_S = 120
+
+
+def test_workers_get_the_gpus_that_are_visible(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DS_ACCELERATOR", raising=False)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5, GPU-1a2b,7")
+    assert launch.devices(2) == ["5", "GPU-1a2b"]
+    with pytest.raises(UserError, match="names 3"):
+        launch.devices(4)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    assert launch.devices(2) == [0, 1]
+
+
+def test_more_gpus_than_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    launch.check_gpus(2)
+    with pytest.raises(UserError, match="torch sees 2"):
+        launch.check_gpus(4)
+
+
+def command(folder: Path, out: str, store_files: tuple[Path, Path]) -> list[str]:
+    """The train rule on two processes, 120 steps."""
+    target = folder / out
+    settings: dict[str, Any] = {
+        "name": "t",
+        "weights": str(target / "weights"),
+        "checkpoints": str(target / "ck"),
+        "recipe": {"epochs": 40, "batch_size": 4, "learning_rate": 1e-3},
+        "precision": "fp32",
+        "micro_batch_tokens": 200,
+        "checkpoint_every": 10,
+        "device": "cpu",
+    }
+    tokens, samples = map(str, store_files)
+    line = [sys.executable, "-m", "workflow_scripts.training.train", "--tokens", tokens]
+    line += ["--samples", samples, "--model", str(folder / "base.json")]
+    line += ["--trained", str(target / "model.json"), "--manifest", str(target / "m.json")]
+    line += ["--curve", str(target / "log.csv"), "--settings", json.dumps(settings)]
+    return [*line, "--gpus", "2", "--threads", "2", "--log", str(folder / f"{out}.log")]
+
+
+def start(line: list[str]) -> subprocess.Popen[bytes]:
+    """In a process group of its own, as a cluster starts jobs."""
+    env = os.environ | {"OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(line, env=env, start_new_session=True)
+
+
+def test_sigterm_to_the_group_saves_once_and_resumes_to_the_same_weights(
+    tmp_path: Path, base: ModelCard, store_files: tuple[Path, Path]
+) -> None:
+    write_json(tmp_path / "base.json", base.to_json())
+    whole = start(command(tmp_path, "whole", store_files))
+    cut = start(command(tmp_path, "cut", store_files))
+    state, until = tmp_path / "cut" / "ck" / "state.json", time.monotonic() + PATIENCE_S
+    while not state.exists() and cut.poll() is None and time.monotonic() < until:
+        time.sleep(0.01)
+    os.killpg(cut.pid, signal.SIGTERM)
+    assert cut.wait(PATIENCE_S) == 1
+    log = (tmp_path / "cut.log").read_text()
+    step = json.loads(state.read_text())["step"]
+    assert f"stopped by SIGTERM after step {step} of 120" in log and step < 120
+    assert start(command(tmp_path, "cut", store_files)).wait(PATIENCE_S) == 0
+    assert whole.wait(PATIENCE_S) == 0
+    assert f"going on after step {step} of 120" in (tmp_path / "cut.log").read_text()
+    found, wanted = (
+        (tmp_path / name / "weights" / "model.safetensors").read_bytes()
+        for name in ("cut", "whole")
+    )
+    assert found == wanted
+
+
+def test_workers_do_not_outlive_a_killed_parent(
+    tmp_path: Path, base: ModelCard, store_files: tuple[Path, Path]
+) -> None:
+    import psutil
+
+    write_json(tmp_path / "base.json", base.to_json())
+    parent = start(command(tmp_path, "orphan", store_files))
+    state, until = tmp_path / "orphan" / "ck" / "state.json", time.monotonic() + PATIENCE_S
+    while not state.exists() and parent.poll() is None and time.monotonic() < until:
+        time.sleep(0.01)
+    family = psutil.Process(parent.pid).children(recursive=True)
+    assert len(family) >= 3  # the launcher and two workers
+    parent.kill()
+    parent.wait()
+    _, alive = psutil.wait_procs(family, timeout=PATIENCE_S)
+    assert not alive
