@@ -20,6 +20,7 @@ from typing import Any
 
 from benchmarks.inference_lengths import ForcedLengths, lengths_of
 from benchmarks.inference_rows import common_prefix, fresh_row, shared
+from benchmarks.inference_stock import against_stock, stock
 from workflow_scripts.common.artifacts import write_json
 from workflow_scripts.common.tables.benchmark import Question
 from workflow_scripts.inference.engine import Request, Sampling
@@ -61,7 +62,7 @@ def questions_of(problems: int, seed: int) -> list[Question]:
 
 def study_config(args: argparse.Namespace) -> dict[str, Any]:
     """The study: six caps and 1, 2, 4, 6 continuations, all at the same scale."""
-    caps = [int(args.mean * x / 6) for x in (1, 2, 4, 8, 16)]
+    caps = [int((args.sweep_mean or args.mean) * x / 6) for x in (1, 2, 4, 8, 16)]
     return {
         "budgets": [*caps, "infinite"],
         "methods": [
@@ -84,9 +85,9 @@ def study_config(args: argparse.Namespace) -> dict[str, Any]:
 
 def compare(args: argparse.Namespace, study: Study, inner: Any, out: dict[str, Any]) -> None:
     """Both schedules on the same problems; tokens, wall, agreement."""
-    count = args.sweep_problems or args.problems
+    count, mean = args.sweep_problems or args.problems, args.sweep_mean or args.mean
     plans = [study.plan(question) for question in questions_of(count, 1)]
-    lengths = lengths_of(count, args.mean, 6, 2)
+    lengths = lengths_of(count, mean, 6, 2)
     inner.reset()
     ours = ForcedLengths(inner, lengths, args.answer)
     start = time.perf_counter()
@@ -122,32 +123,42 @@ def compare(args: argparse.Namespace, study: Study, inner: Any, out: dict[str, A
 
 
 def own_loop(args: argparse.Namespace, study: Study, inner: Any, out: dict[str, Any]) -> None:
-    """Tokens per second of our sweep and of vLLM's own loop, equal prompts and lengths; A B A B."""
-    plans = [study.plan(question) for question in questions_of(args.problems, 3)]
-    draw = random.Random(4)
-    lengths = {p.owner: [draw.randrange(args.mean // 2, args.mean * 3 // 2)] for p in plans}
+    """Tokens per second of our sweep and of vLLM's own loop, equal prompts and lengths; A B A B.
+
+    Our sweep also decodes an answer of one id per trace; the loop does not have to.
+    """
+    lengths = own_lengths(args)
     only = Study(
         study.vocabulary, {**study.inference, "methods": [{"method": "natural"}]}, 42, "own"
     )
-    only_plans = [only.plan(question) for question in questions_of(args.problems, 3)]
+    plans = [only.plan(question) for question in questions_of(args.problems, 3)]
     prompts = [(plan.root().prompt, lengths[plan.owner][0]) for plan in plans]
-    # Our sweep also decodes an answer of one id per trace; the loop does not have to.
-    rates: dict[str, list[float]] = {"ours": [], "vllm": []}
-    for _ in range(2):
+    rates: dict[str, list[float]] = {"ours": [], "same_engine": []}
+    for _ in range(args.rounds):
         inner.reset()
         engine = ForcedLengths(inner, lengths, 1)
         start = time.perf_counter()
-        shared(only, only_plans, engine)
+        shared(only, plans, engine)
         rates["ours"].append(engine.decoded / (time.perf_counter() - start))
         inner.reset()
         start = time.perf_counter()
         tokens = inner.own_loop(prompts)
-        rates["vllm"].append(tokens / (time.perf_counter() - start))
+        rates["same_engine"].append(tokens / (time.perf_counter() - start))
     out["own_loop"] = {
         **{name: [round(x) for x in found] for name, found in rates.items()},
-        "ratio": round(max(rates["ours"]) / max(rates["vllm"]), 4),
+        "ratio": round(max(rates["ours"]) / max(rates["same_engine"]), 4),
     }
+    out["prompts"] = prompts
     print(json.dumps(out["own_loop"]), flush=True)
+
+
+def own_lengths(args: argparse.Namespace) -> dict[str, list[int]]:
+    """One trace length per problem, uniform around the mean."""
+    draw = random.Random(4)
+    return {
+        f"bench/q{i}": [draw.randrange(args.mean // 2, args.mean * 3 // 2)]
+        for i in range(args.problems)
+    }
 
 
 def roofline(args: argparse.Namespace, inner: Any, bandwidth: float, out: dict[str, Any]) -> None:
@@ -249,14 +260,17 @@ def run(args: argparse.Namespace) -> None:
             own_loop(args, study, engine, out)
         elif name == "roofline":
             roofline(args, engine, bandwidth, out)
-        write_json(args.out, out)
+        write_json(args.out, {k: v for k, v in out.items() if k != "prompts"})
     engine.close()
+    if "own" in args.parts.split(",") and args.mode == "fast":
+        against_stock(args, out)
+    write_json(args.out, {k: v for k, v in out.items() if k != "prompts"})
 
 
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("action", choices=["make-model", "run"])
+    parser.add_argument("action", choices=["make-model", "run", "stock"])
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--tokenizer", default="data/demo/base")
     parser.add_argument("--mode", default="fast", choices=["fast", "exact"])
@@ -264,6 +278,9 @@ def main() -> None:
     parser.add_argument("--problems", type=int, default=230)
     parser.add_argument("--sweep-problems", type=int, default=0, help="of the sweep part alone")
     parser.add_argument("--mean", type=int, default=1500, help="mean natural trace length")
+    parser.add_argument("--sweep-mean", type=int, default=0, help="of the sweep part alone")
+    parser.add_argument("--rounds", type=int, default=2, help="of the own part")
+    parser.add_argument("--prompts", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--answer", type=int, default=24)
     parser.add_argument("--context", type=int, default=24576)
     parser.add_argument("--sequences", type=int, default=512)
@@ -276,6 +293,8 @@ def main() -> None:
     args = parser.parse_args()
     if args.action == "make-model":
         make_model(args.model, args.tokenizer, args.small)
+    elif args.action == "stock":
+        stock(args, json.loads(args.prompts.read_text()))
     else:
         run(args)
 

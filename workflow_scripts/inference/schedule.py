@@ -19,7 +19,7 @@ from workflow_scripts.inference.store import Store
 # Seconds between checkpoints: a fiftieth of the run so far, within these bounds.
 CHECKPOINT_SHARE, CHECKPOINT_MIN_S, CHECKPOINT_MAX_S = 0.02, 0.02, 2.0
 # Answers are sent in groups, at most so far apart: every prefill slows the step of all sequences.
-GROUP_SHARE, GROUP_MAX_S = 0.01, 0.25
+GROUP_SHARE, GROUP_MAX_S = 0.04, 1.0
 BLOCK = 1024  # ids that one random stream covers when sampling, so that a resume draws the same
 
 
