@@ -1,6 +1,8 @@
 """ZeRO 0 to 3 with one and two processes against a plain torch loop on padded batches."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ from workflow_scripts.training.token_store import TokenStore
 
 # Adam divides by the root of the squared gradient, so float order shows: 1e-4 of a weight's change.
 TOLERANCE = 1e-4
+PATIENCE_S = 120
 
 
 @pytest.fixture(scope="module")
@@ -89,3 +92,19 @@ def test_rotary_frequencies_of_a_partitioned_bf16_model_stay_float32(trained: Pa
     assert found.keys() == expected.keys() and expected
     for name, value in expected.items():
         assert found[name].dtype == torch.float32 and torch.equal(found[name], value), name
+
+
+def test_uneven_packs_do_not_block_zero_3(base: ModelCard) -> None:
+    """A recomputed layer gathers its weights again; ranks of other depth would wait for ever."""
+    code = (
+        "from workflow_scripts.training import launch; "
+        f"launch.launch('tests.training.uneven', [{str(base.folder)!r}], 2)"
+    )
+    env = os.environ | {"OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=PATIENCE_S
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    losses = [float(line) for line in done.stdout.splitlines() if line[:1].isdigit()]
+    assert len(losses) == 8  # four steps, the same loss on both ranks
+    assert sorted(losses)[::2] == sorted(losses)[1::2]

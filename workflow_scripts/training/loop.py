@@ -70,13 +70,13 @@ def train_steps(run: Run, start: int, curve: list[dict[str, Any]], stop: StopSig
 def _step(run: Run, index: int) -> dict[str, Any]:
     begin = time.perf_counter()
     samples = run.schedule.step(index)
-    batches = plan_step(run, samples)[rank()]
+    planned = plan_step(run, samples)
     weights = sample_weights(run.store, samples, run.recipe.loss)
     rate = learning_rate(run.recipe, index, run.schedule.total)
     run.engine.set_learning_rate(rate)
     if run.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats()
-    loss = _accumulate(run, batches, weights)
+    loss = _accumulate(run, planned[rank()], recomputed(run, planned), weights)
     if not np.isfinite(loss):
         _not_finite(run, index, samples, f"the loss is {loss}")
     norm = run.engine.step()
@@ -92,12 +92,30 @@ def plan_step(run: Run, samples: list[int]) -> list[list[MicroBatch]]:
     return share(samples, run.store.lengths, costs, capacity, world_size())
 
 
-def _accumulate(run: Run, batches: list[MicroBatch], weights: dict[int, float]) -> float:
+def recomputed(run: Run, planned: list[list[MicroBatch]]) -> list[int]:
+    """Layers to recompute in each micro-batch of this rank.
+
+    Under ZeRO-3 a recomputed layer gathers its weights once more, which all ranks must do together:
+    there the largest pack of any rank decides.
+    """
+    lengths = run.store.lengths
+    depths = [
+        [run.plan.recompute(int(lengths[list(batch.samples)].sum())) for batch in batches]
+        for batches in planned
+    ]
+    if run.engine.stage < 3:
+        return depths[rank()]
+    return [max(column) for column in zip(*depths, strict=True)]
+
+
+def _accumulate(
+    run: Run, batches: list[MicroBatch], depths: list[int], weights: dict[int, float]
+) -> float:
     """Forward and backward of a step's micro-batches; the step's loss over all ranks."""
     losses = []
     for place, batch in enumerate(batches):
         packed = assemble(run.store, batch, weights).to(run.device)
-        run.engine.module.recompute = run.plan.recompute(packed.tokens)
+        run.engine.module.recompute = depths[place]
         try:
             losses.append(run.engine.accumulate(packed, last=place == len(batches) - 1))
         except torch.OutOfMemoryError as error:

@@ -1,0 +1,73 @@
+"""Worker for test_zero_stages: ZeRO-3 with packs that need other depths of recomputation per rank.
+
+python -m tests.training.uneven BASE
+"""
+
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import torch
+
+from tests.training.stages import LEARNING_RATE
+from workflow_scripts.training import launch
+
+SHORT, LONG = 190, 300
+
+
+def main() -> None:
+    launch.prepare_environment("cpu")
+    torch.set_num_threads(1)
+    from workflow_scripts.training import loop
+
+    run = prepare(Path(sys.argv[1]))
+    own = set()
+    for index in range(run.schedule.total):
+        batches = loop.plan_step(run, run.schedule.step(index))
+        tokens = [int(run.store.lengths[list(part[0].samples)].sum()) for part in batches]
+        own.add(len({run.plan.recompute(count) for count in tokens}))
+        print(loop._step(run, index)["loss"], flush=True)
+    assert 2 in own, "no step with different packs: the test shows nothing"
+
+
+def prepare(base: Path):  # type: ignore[no-untyped-def]
+    """Eight samples, two per step, and a plan under which only the long ones are recomputed."""
+    from workflow_scripts.training.attention import BACKENDS
+    from workflow_scripts.training.deepspeed_config import deepspeed_config
+    from workflow_scripts.training.engine import Engine, start_distributed
+    from workflow_scripts.training.flops import Peak, model_shape
+    from workflow_scripts.training.loop import Run
+    from workflow_scripts.training.memory_plan import MemoryPlan
+    from workflow_scripts.training.packed_model import load
+    from workflow_scripts.training.recipe import Recipe, TrainSettings
+    from workflow_scripts.training.schedule import Schedule
+    from workflow_scripts.training.token_store import TokenStore
+
+    start_distributed("cpu")
+    zero = {"stage": 3, "stage3_param_persistence_threshold": 0}
+    settings = TrainSettings("t", "w", "c", precision="fp32", deepspeed={"zero_optimization": zero})
+    config = deepspeed_config(settings, "cpu")
+    model = load(base, BACKENDS["sdpa"], torch.float32, 64, config)
+    shape = model_shape(model.causal_lm)
+    lengths = np.array([SHORT, LONG] * 4)
+    ids = np.random.default_rng(0).integers(0, 200, size=int(lengths.sum()), dtype=np.int32)
+    names = [str(i) for i in range(len(lengths))]
+    store = TokenStore(ids, names, np.cumsum(lengths) - lengths, lengths, np.full(8, 20))
+    plan = MemoryPlan(LONG, 2, token_bytes=10, kept_bytes=0, free_bytes=(SHORT + 10) * 10 * 2)
+    return Run(
+        engine=Engine(model, config, 1e-4),
+        store=store,
+        schedule=Schedule(len(store), 2, 1, 0),
+        recipe=Recipe(learning_rate=LEARNING_RATE),
+        plan=plan,
+        shape=shape,
+        peak=Peak(1e12, "none"),
+        device=torch.device("cpu"),
+        checkpoints=SimpleNamespace(folder="unused"),  # type: ignore[arg-type]
+        checkpoint_every=100,
+    )
+
+
+if __name__ == "__main__":
+    main()
