@@ -27,6 +27,10 @@ def main() -> None:
         weights = train(base, store, stage)
         if launch.rank() == 0:
             torch.save(weights, out / f"stage{stage}.pt")
+    for name, one_pass in (("own", True), ("deepspeed", False)):
+        weights = train(base, store, 1, precision="bf16", one_pass=one_pass)
+        if launch.rank() == 0:
+            torch.save(weights, out / f"bf16-{name}.pt")
     torch.save(partitioned_buffers(base), out / f"buffers{launch.rank()}.pt")
 
 
@@ -44,26 +48,34 @@ def partitioned_buffers(base: Path) -> dict[str, torch.Tensor]:
     return dict(model.causal_lm.named_buffers())
 
 
-def train(base, store, stage, steps=3):  # type: ignore[no-untyped-def]
-    """Weights after `steps` steps of 4 samples in fp32."""
+def train(base, store, stage, steps=3, precision="fp32", one_pass=True):  # type: ignore[no-untyped-def]
+    """Weights after `steps` steps of 4 samples."""
     from workflow_scripts.training.attention import BACKENDS
     from workflow_scripts.training.deepspeed_config import deepspeed_config
     from workflow_scripts.training.engine import Engine
     from workflow_scripts.training.export import _state
+    from workflow_scripts.training.gradient_sum import GradientSum
     from workflow_scripts.training.micro_batch import assemble, sample_weights
     from workflow_scripts.training.packed_model import load
     from workflow_scripts.training.recipe import Recipe, TrainSettings
     from workflow_scripts.training.schedule import Schedule, share
 
     recipe = Recipe(learning_rate=LEARNING_RATE, batch_size=4, max_grad_norm=0.5)
-    settings = TrainSettings("t", "w", "c", recipe=recipe, precision="fp32")
+    settings = TrainSettings("t", "w", "c", recipe=recipe, precision=precision)
     settings.deepspeed["zero_optimization"] = {"stage": stage}
     if stage == 3:
         settings.deepspeed["zero_optimization"]["stage3_param_persistence_threshold"] = 0
     config = deepspeed_config(settings, "cpu")
-    model = load(base, BACKENDS["sdpa"], torch.float32, 64, config if stage == 3 else None)
+    dtype = torch.float32 if precision == "fp32" else torch.bfloat16
+    model = load(base, BACKENDS["sdpa"], dtype, 64, config if stage == 3 else None)
     model.recompute = 1
-    engine = Engine(model, config, recipe.weight_decay)
+    engine = Engine(model, config, recipe.weight_decay, one_pass=one_pass)
+    if engine._sum is not None:  # buckets of a few parameters, so that there are several
+        engine._sum = GradientSum(engine.deepspeed.optimizer, elements=2000)
+        assert len(engine._sum.buckets) > 3
+    assert (engine._sum is not None) == (
+        precision == "bf16" and one_pass and launch.world_size() > 1
+    )
     schedule = Schedule(len(store), 4, 1, 0)
     for step in range(steps):
         chosen = schedule.step(step)

@@ -12,6 +12,7 @@ from tests.training import tiny
 from tests.training.stages import LEARNING_RATE
 from tests.training.test_packed_model import padded_reference
 from workflow_scripts.training import launch
+from workflow_scripts.training.gradient_sum import slices
 from workflow_scripts.training.model_card import ModelCard
 from workflow_scripts.training.schedule import Schedule
 from workflow_scripts.training.token_store import TokenStore
@@ -83,6 +84,26 @@ def test_stage_agrees_with_plain_torch(
         assert moved > 0
         error = (found[name] - expected).norm() / moved
         assert error < TOLERANCE, f"{name}: {error:.1e}"
+
+
+def test_sums_during_the_backward_pass_equal_deepspeeds_after_it(trained: Path) -> None:
+    """Bit for bit with two processes: averaging then is a power of two."""
+    own, theirs = (
+        torch.load(trained / f"bf16-{name}.pt", weights_only=True) for name in ("own", "deepspeed")
+    )
+    start = dict(tiny.model().named_parameters())
+    assert any(not torch.equal(own[n].float(), start[n].bfloat16().float()) for n in start)
+    for name, value in theirs.items():
+        assert torch.equal(own[name], value), name
+
+
+def test_buckets_cover_every_parameter_once_from_the_end() -> None:
+    flat = torch.arange(40.0)
+    found = slices(1, [7, 11, 2, 13], flat, 12)  # 33 elements and 7 of padding
+    assert [bucket.part.tolist() for bucket in found] == [
+        list(range(20, 33)), list(range(7, 20)), list(range(7))
+    ]  # fmt: skip
+    assert [sorted(bucket.members) for bucket in found] == [[(1, 3)], [(1, 1), (1, 2)], [(1, 0)]]
 
 
 def test_rotary_frequencies_of_a_partitioned_bf16_model_stay_float32(trained: Path) -> None:

@@ -1,7 +1,8 @@
 """The scheduler: everything is submitted at once, and nothing waits for anything it does not need.
 
-One loop around `engine.submit` and `engine.poll`. A row's answer is asked for as soon as its
-thinking is known, also while the rest of its chain is still being written.
+One loop around `engine.submit` and `engine.poll`. A row's answer is asked for once its
+thinking is known, also while the rest of its chain is still being written; answers go in groups, at
+most a second apart.
 """
 
 import time

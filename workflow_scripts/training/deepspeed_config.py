@@ -33,6 +33,8 @@ def deepspeed_config(settings: TrainSettings, device: str) -> dict[str, Any]:
         "zero_allow_untested_optimizer": True,
         "zero_optimization": {"stage": 1},
         "data_types": {"grad_accum_dtype": "fp32"},
+        # its default is the model's format: float32 sums would be rounded to bf16 between GPUs
+        "communication_data_type": "fp32",
         "steps_per_print": 10**9,
         "timers": {"throughput": {"enabled": False}},  # it would wait for the GPU at every pass
     }
