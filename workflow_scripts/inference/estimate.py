@@ -49,7 +49,16 @@ def probe(session: Session, plans: list[Plan], store: Store, settings: dict) -> 
     finally:
         engine.close()
     rows = read_rows(chosen, store)
-    return forecast(plans, chosen, rows, rates, session.model, session.inference)
+    filled = prefilled(sweep, store, len(chosen))
+    return forecast(plans, chosen, rows, rates, filled, session.model, session.inference)
+
+
+def prefilled(sweep: Sweep, store: Store, probed: int) -> float:
+    """Prompt ids that the probe computed; where the store held all of it, as an earlier one did."""
+    earlier = store.noted("estimate")
+    if sweep.counts.requests or not earlier:
+        return sweep.counts.prefilled
+    return earlier.get("prefilled", 0) * probed / earlier["questions"]
 
 
 def main() -> None:

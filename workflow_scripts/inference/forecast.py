@@ -7,13 +7,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from workflow_scripts.inference.chain import Ids
+from workflow_scripts.inference.chain import NATURAL, Ids
 from workflow_scripts.inference.engine import Engine, Request, Sampling
 from workflow_scripts.inference.memory import cache_bytes_per_token
 from workflow_scripts.inference.plan import Plan, Row
 
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 BURST_IDS = 64  # ids per sequence when the decode rate is measured
+PREFILL_SEQUENCES = 64  # prompts whose prefill is measured
 STORE_BYTES_PER_ID = 4.6  # int32 and SQLite's pages
 TABLE_BYTES_PER_ID = 3.0  # compressed ids and text in the cells' tables
 
@@ -24,12 +25,16 @@ class Forecast:
 
     step_s        seconds per id of a lone sequence: the longest chain cannot be faster
     decode_rate   ids per second with as many sequences as the study runs side by side
+    prefilled     prompt ids to compute, those in the engine's cache left out
+    prefill_rate  prompt ids per second
     """
 
     questions: int
     probed: int
     tokens: int
+    prefilled: int
     decode_rate: float
+    prefill_rate: float
     step_s: float
     longest_chain: int
     wall_s: float
@@ -48,6 +53,7 @@ class Forecast:
             [
                 f"{model}: {self.questions} questions, from {self.probed} probed",
                 f"  tokens to decode {self.tokens:>14,}",
+                f"  prompts to fill  {self.prefilled:>14,}",
                 f"  decode rate      {self.decode_rate:>14,.0f} tokens/s",
                 f"  wall time        {self.wall_s / 3600:>14.2f} h",
                 f"  GPU time         {self.gpu_hours:>14.2f} GPU-hours",
@@ -70,17 +76,46 @@ def probe_questions(plans: Sequence[Plan], per_dataset: int) -> list[Plan]:
     return chosen
 
 
-def burst(engine: Engine, prompts: Sequence[Ids], sequences: int) -> tuple[float, float]:
-    """Ids per second with `sequences` at once, and seconds per id of one alone."""
-    alone = _timed(engine, prompts[:1], 1)
-    return sequences * BURST_IDS / _timed(engine, prompts, sequences), alone / BURST_IDS
+@dataclass(frozen=True)
+class Rates:
+    """Measured: ids per second when decoding in a full batch and when computing prompts.
+
+    step_s  seconds per id of one sequence alone
+    """
+
+    decode: float
+    prefill: float
+    step_s: float
 
 
-def _timed(engine: Engine, prompts: Sequence[Ids], sequences: int) -> float:
-    requests = [
-        Request(f"burst {sequences} {i}", prompts[i % len(prompts)], BURST_IDS, Sampling(()), "b b")
+def burst(engine: Engine, prompts: Sequence[Ids], sequences: int) -> Rates:
+    """Rates with `sequences` at once, and the pace of one alone."""
+    alone = _timed(engine, _requests(prompts[:1], 1, BURST_IDS))
+    full = _timed(engine, _requests(prompts, sequences, BURST_IDS))
+    # Turned by one id each, so that no prompt's start is in the engine's cache.
+    turned = [
+        prompt[i % len(prompt) :] + prompt[: i % len(prompt)]
+        for i in range(1, 1 + min(sequences, PREFILL_SEQUENCES))
+        for prompt in [prompts[i % len(prompts)]]
+    ]
+    filled = _timed(engine, _requests(turned, len(turned), 1))
+    return Rates(sequences * BURST_IDS / full, sum(map(len, turned)) / filled, alone / BURST_IDS)
+
+
+def _requests(prompts: Sequence[Ids], sequences: int, length: int) -> list[Request]:
+    return [
+        Request(
+            f"burst {length} {sequences} {i}",
+            prompts[i % len(prompts)],
+            length,
+            Sampling(()),
+            "b b",
+        )
         for i in range(sequences)
     ]
+
+
+def _timed(engine: Engine, requests: list[Request]) -> float:
     start = time.monotonic()
     engine.submit(requests)
     left = len(requests)
@@ -93,22 +128,27 @@ def forecast(
     plans: Sequence[Plan],
     probed: Sequence[Plan],
     rows: Sequence[Row],
-    rates: tuple[float, float],
+    rates: Rates,
+    prefilled: float,
     model: dict[str, Any],
     inference: dict[str, Any],
 ) -> Forecast:
-    """Scale the probed rows up to all plans, dataset by dataset."""
+    """Scale the probed rows up to all plans, dataset by dataset.
+
+    prefilled  prompt ids that the probe had to compute
+    """
     decoded, written, longest = _per_question(rows)
     counts: dict[str, int] = defaultdict(int)
     for plan in plans:
         counts[plan.question.dataset] += 1
     tokens = sum(decoded[name] * count for name, count in counts.items())
     in_rows = sum(written[name] * count for name, count in counts.items())
-    rate, step = rates
+    to_fill = prefilled * len(plans) / len(probed)
     engine = inference["engine"]
     gpus = inference.get("gpus", 1) if engine["device"] == "gpu" else 0
     groups = max(1, gpus // engine.get("tensor_parallel", 1))
-    wall = tokens / (rate * groups) + longest * step
+    wall = tokens / (rates.decode * groups) + longest * rates.step_s
+    wall += to_fill / (rates.prefill * groups)
     path = Path(model["path"])
     width = cache_bytes_per_token(path, BYTES.get(engine["dtype"], 2))
     running = min(engine.get("max_sequences", 256), len(plans))
@@ -116,8 +156,10 @@ def forecast(
         questions=len(plans),
         probed=len(probed),
         tokens=round(tokens),
-        decode_rate=round(rate * groups, 1),
-        step_s=round(step, 6),
+        prefilled=round(to_fill),
+        decode_rate=round(rates.decode * groups, 1),
+        prefill_rate=round(rates.prefill * groups, 1),
+        step_s=round(rates.step_s, 6),
         longest_chain=longest,
         wall_s=round(wall, 1),
         gpu_hours=round(wall * gpus / 3600, 4),
@@ -137,9 +179,10 @@ def _per_question(rows: Sequence[Row]) -> tuple[dict[str, float], dict[str, floa
         name, question = row.question.dataset, row.question.question_id
         asked[name].add(question)
         spliced = sum(s.stop - s.start for s in row.cut.spans if s.author == "spliced")
+        ends = row.cut.n_used + (row.cut.end == NATURAL)  # end tokens are decoded, too
         key = (name, question, row.chain_id)
-        chains[key] = max(chains[key], len(row.cut.ids) - spliced)
-        answers[name, question, row.answer_key] = len(row.answer.ids)
+        chains[key] = max(chains[key], len(row.cut.ids) - spliced + ends)
+        answers[name, question, row.answer_key] = len(row.answer.ids) + row.answer.ended
         written[name] += len(row.cut.ids) + len(row.answer.ids)
     decoded: dict[str, float] = defaultdict(float)
     for (name, question, chain), length in chains.items():

@@ -63,8 +63,10 @@ def compared(
     place, memory = peak_memory(manifest)
     store = manifest.get("store_bytes")
     disk = None if store is None or tables is None else (store + tables) / MIB
+    filled = manifest["tokens"].get("prefilled") if "tokens" in manifest else None
     return [
         ("tokens decoded", said["tokens"], tokens),
+        *([("tokens of prompts", said["prefilled"], filled)] if "prefilled" in said else []),
         ("decode rate, tokens/s", said["decode_rate"], rate),
         ("wall time, s", said["wall_s"], seconds),
         ("GPU-hours", said["gpu_hours"], None if device is None else device / 3600),
