@@ -40,6 +40,9 @@ def worker(args: argparse.Namespace) -> None:
     from benchmarks.training_step import rates
     from workflow_scripts.training import loop
 
+    import torch
+
+    torch._logging.set_logs(recompiles=True)  # a slow step should say why
     begin = time.perf_counter()
     run = prepare(args, name)
     loaded = time.perf_counter() - begin
