@@ -37,10 +37,10 @@ def worker(args: argparse.Namespace) -> None:
 
     name = launch.pick_device("auto")
     launch.prepare_environment(name)
+    import torch
+
     from benchmarks.training_step import rates
     from workflow_scripts.training import loop
-
-    import torch
 
     torch._logging.set_logs(recompiles=True)  # a slow step should say why
     begin = time.perf_counter()
