@@ -11,12 +11,13 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from tests.training import tiny
 from workflow_scripts.common.artifacts import write_json
-from workflow_scripts.common.errors import InputError
+from workflow_scripts.common.errors import InputError, UserError
 from workflow_scripts.training import tokenize
+from workflow_scripts.training.export import check_tensors
 from workflow_scripts.training.manifest import CURVE_SCHEMA
 from workflow_scripts.training.model_card import ModelCard
 from workflow_scripts.training.model_files import describe
@@ -47,6 +48,23 @@ def test_saved_model_is_the_trained_one(runs: Path, base: ModelCard, store: Toke
     }
     ids = torch.tensor([store.sample(0).tolist()])
     assert float(model(input_ids=ids, labels=ids).loss) < 5
+
+
+def test_a_tensor_that_the_disk_changed_is_named(runs: Path, tmp_path: Path) -> None:
+    """One flipped bit; a tied output matrix, which is not on disk, does not count as missing."""
+    file = runs / "whole" / "weights" / "model.safetensors"
+    state = load_file(file)
+    live = {**state, "lm_head.weight": state["model.embed_tokens.weight"]}
+    check_tensors(live, file.parent)
+    name = "model.layers.1.mlp.up_proj.weight"
+    changed = state[name].clone()
+    changed.view(torch.int32)[0, 0] ^= 1
+    save_file({**state, name: changed}, tmp_path / file.name)
+    with pytest.raises(UserError, match=f"{name} is not what was trained"):
+        check_tensors(live, tmp_path)
+    del live[name]
+    with pytest.raises(UserError, match=name):
+        check_tensors(live, file.parent)
 
 
 def test_zero_3_saves_the_whole_model(runs: Path) -> None:
