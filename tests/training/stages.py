@@ -27,8 +27,9 @@ def main() -> None:
         weights = train(base, store, stage)
         if launch.rank() == 0:
             torch.save(weights, out / f"stage{stage}.pt")
-    for name, one_pass in (("own", True), ("deepspeed", False)):
-        weights = train(base, store, 1, precision="bf16", one_pass=one_pass)
+    variants = {"own": {}, "deepspeed": {"one_pass": False}, "rounded": {"communication": "bf16"}}
+    for name, changes in variants.items():
+        weights = train(base, store, 1, precision="bf16", **changes)
         if launch.rank() == 0:
             torch.save(weights, out / f"bf16-{name}.pt")
     torch.save(partitioned_buffers(base), out / f"buffers{launch.rank()}.pt")
@@ -48,7 +49,9 @@ def partitioned_buffers(base: Path) -> dict[str, torch.Tensor]:
     return dict(model.causal_lm.named_buffers())
 
 
-def train(base, store, stage, steps=3, precision="fp32", one_pass=True):  # type: ignore[no-untyped-def]
+def train(  # type: ignore[no-untyped-def]
+    base, store, stage, steps=3, precision="fp32", one_pass=True, communication=None
+):
     """Weights after `steps` steps of 4 samples."""
     from workflow_scripts.training.attention import BACKENDS
     from workflow_scripts.training.deepspeed_config import deepspeed_config
@@ -65,6 +68,8 @@ def train(base, store, stage, steps=3, precision="fp32", one_pass=True):  # type
     settings.deepspeed["zero_optimization"] = {"stage": stage}
     if stage == 3:
         settings.deepspeed["zero_optimization"]["stage3_param_persistence_threshold"] = 0
+    if communication:
+        settings.deepspeed["communication_data_type"] = communication
     config = deepspeed_config(settings, "cpu")
     dtype = torch.float32 if precision == "fp32" else torch.bfloat16
     model = load(base, BACKENDS["sdpa"], dtype, 64, config if stage == 3 else None)
@@ -73,9 +78,8 @@ def train(base, store, stage, steps=3, precision="fp32", one_pass=True):  # type
     if engine._sum is not None:  # buckets of a few parameters, so that there are several
         engine._sum = GradientSum(engine.deepspeed.optimizer, elements=2000)
         assert len(engine._sum.buckets) > 3
-    assert (engine._sum is not None) == (
-        precision == "bf16" and one_pass and launch.world_size() > 1
-    )
+    ours = precision == "bf16" and one_pass and not communication and launch.world_size() > 1
+    assert (engine._sum is not None) == ours
     schedule = Schedule(len(store), 4, 1, 0)
     for step in range(steps):
         chosen = schedule.step(step)

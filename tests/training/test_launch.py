@@ -65,15 +65,21 @@ def start(line: list[str]) -> subprocess.Popen[bytes]:
     return subprocess.Popen(line, env=env, start_new_session=True)
 
 
+def first_checkpoint(process: subprocess.Popen[bytes], target: Path) -> Path:
+    """Wait until the run has saved its state, or has ended; the state's file."""
+    state, until = target / "ck" / "state.json", time.monotonic() + PATIENCE_S
+    while not state.exists() and process.poll() is None and time.monotonic() < until:
+        time.sleep(0.01)
+    return state
+
+
 def test_sigterm_to_the_group_saves_once_and_resumes_to_the_same_weights(
     tmp_path: Path, base: ModelCard, store_files: tuple[Path, Path]
 ) -> None:
     write_json(tmp_path / "base.json", base.to_json())
     whole = start(command(tmp_path, "whole", store_files))
     cut = start(command(tmp_path, "cut", store_files))
-    state, until = tmp_path / "cut" / "ck" / "state.json", time.monotonic() + PATIENCE_S
-    while not state.exists() and cut.poll() is None and time.monotonic() < until:
-        time.sleep(0.01)
+    state = first_checkpoint(cut, tmp_path / "cut")
     os.killpg(cut.pid, signal.SIGTERM)
     assert cut.wait(PATIENCE_S) == 1
     log = (tmp_path / "cut.log").read_text()
@@ -96,9 +102,7 @@ def test_workers_do_not_outlive_a_killed_parent(
 
     write_json(tmp_path / "base.json", base.to_json())
     parent = start(command(tmp_path, "orphan", store_files))
-    state, until = tmp_path / "orphan" / "ck" / "state.json", time.monotonic() + PATIENCE_S
-    while not state.exists() and parent.poll() is None and time.monotonic() < until:
-        time.sleep(0.01)
+    first_checkpoint(parent, tmp_path / "orphan")
     family = psutil.Process(parent.pid).children(recursive=True)
     assert len(family) >= 3  # the launcher and two workers
     parent.kill()

@@ -97,6 +97,14 @@ def test_sums_during_the_backward_pass_equal_deepspeeds_after_it(trained: Path) 
         assert torch.equal(own[name], value), name
 
 
+def test_a_format_for_sums_that_the_user_asks_for_is_used(trained: Path) -> None:
+    own, rounded = (
+        torch.load(trained / f"bf16-{name}.pt", weights_only=True) for name in ("own", "rounded")
+    )
+    several = (trained / "buffers1.pt").exists()
+    assert any(not torch.equal(own[name], rounded[name]) for name in own) == several
+
+
 def test_buckets_cover_every_parameter_once_from_the_end() -> None:
     flat = torch.arange(40.0)
     found = slices(1, [7, 11, 2, 13], flat, 12)  # 33 elements and 7 of padding

@@ -51,7 +51,6 @@ class Engine:
             dist_init_required=False,
         )
         self._sum: GradientSum | None = None
-        self._last = False
         if one_pass:
             self._accumulate_in_one_pass()
 
@@ -76,13 +75,15 @@ class Engine:
             optimizer.fp32_groups_has_gradients[group][index] = True
             if clear_lp_grads:
                 lp.grad.zero_()
-            if self._sum is not None and self._last:
+            if self._sum is not None and self.deepspeed.is_gradient_accumulation_boundary():
                 self._sum.done(group, index)
 
         optimizer._update_hp_grad = update
-        self.deepspeed.enable_backward_allreduce = False
-        if world_size() > 1:
+        if world_size() > 1 and self.deepspeed.communication_data_type == torch.float32:
             self._sum = GradientSum(optimizer)
+        # DeepSpeed's own sum is for formats that the user asks for; over one process it would be two
+        # passes over all gradients for nothing.
+        self.deepspeed.enable_backward_allreduce = world_size() > 1 and self._sum is None
 
     @property
     def module(self) -> Any:
@@ -97,7 +98,6 @@ class Engine:
     def accumulate(self, batch: Packed, last: bool) -> torch.Tensor:
         """Forward and backward of one micro-batch; returns its loss, still on the device."""
         engine = self.deepspeed
-        self._last = last
         engine.set_gradient_accumulation_boundary(last)
         loss = engine(batch)
         # DeepSpeed averages gradients over ranks; weights already sum to 1 over the whole step.

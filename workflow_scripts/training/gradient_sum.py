@@ -11,9 +11,8 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
-BUCKET = (
-    100_000_000  # elements of one sum, 400 MB: long enough to be efficient, short enough to hide
-)
+# Elements of one sum, 400 MB: long enough to be efficient, short enough to hide.
+BUCKET = 100_000_000
 
 
 @dataclass
@@ -44,7 +43,8 @@ class GradientSum:
             )
         ]
         self._home = {member: bucket for bucket in self.buckets for member in bucket.members}
-        self._sent, self._handles = 0, []  # type: int, list[Any]
+        self._sent = 0
+        self._handles: list[Any] = []
 
     def done(self, group: int, index: int) -> None:
         """The gradient of a parameter is whole: the last micro-batch has added its share."""
