@@ -81,8 +81,8 @@ class Engine:
         optimizer._update_hp_grad = update
         if world_size() > 1 and self.deepspeed.communication_data_type == torch.float32:
             self._sum = GradientSum(optimizer)
-        # DeepSpeed's own sum is for formats that the user asks for; over one process it would be two
-        # passes over all gradients for nothing.
+        # DeepSpeed's own sum is for other formats that the user asks for; over one process it
+        # would be two passes over all gradients for nothing.
         self.deepspeed.enable_backward_allreduce = world_size() > 1 and self._sum is None
 
     @property
