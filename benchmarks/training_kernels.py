@@ -7,6 +7,7 @@ Shape: Qwen2.5-3B. Prints tables; no input files, random data, fixed seed.
 
 import sys
 import time
+from functools import partial
 from typing import Any
 
 import torch
@@ -177,13 +178,39 @@ def head() -> None:
         head_loss(hidden, matrix, targets, weights, slab).backward()
         hidden.grad = matrix.grad = None
 
-    for slab in (1024, 2048, 4096, 8192):
+    def plain() -> None:
+        F.cross_entropy((hidden @ matrix.t()).float(), targets).backward()
+        hidden.grad = matrix.grad = None
+
+    ways: dict[str, Any] = {f"slab {n}": partial(once, n) for n in (1024, 2048, 4096, 8192)}
+    ways |= {f"Liger, {name}": work for name, work in _liger(hidden, matrix, targets).items()}
+    ways["plain torch, full float32 logits"] = plain
+    for label, work in ways.items():
         torch.cuda.reset_peak_memory_stats()
         before = torch.cuda.memory_allocated()
-        ms = timed(lambda slab=slab: once(slab), 5)
+        ms = timed(work, 5)
         extra = (torch.cuda.max_memory_allocated() - before) / 2**30
         rate = ideal / ms / 1e9
-        print(f"  slab {slab}: {ms:6.1f} ms, {rate:4.0f} TFLOP/s, {extra:.2f} GiB extra")
+        print(f"  {label}: {ms:6.1f} ms, {rate:4.0f} TFLOP/s, {extra:.2f} GiB extra")
+
+
+def _liger(hidden: Any, matrix: Any, targets: Any) -> dict[str, Any]:
+    """Liger's fused head loss, with its default sums and with float32 sums, if it is installed."""
+    try:
+        from liger_kernel.transformers import LigerFusedLinearCrossEntropyLoss
+    except ImportError as problem:
+        print(f"  Liger does not run: {problem}")
+        return {}
+
+    def once(loss: Any) -> None:
+        loss(matrix, hidden, targets).backward()
+        hidden.grad = matrix.grad = None
+
+    sums = {"bf16 sums": None, "float32 sums": torch.float32}
+    return {
+        name: partial(once, LigerFusedLinearCrossEntropyLoss(accum_dtype=dtype))
+        for name, dtype in sums.items()
+    }
 
 
 def main() -> None:

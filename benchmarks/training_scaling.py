@@ -1,22 +1,25 @@
 """Fine-tuning on several GPUs: ZeRO-1 for the 3B against one GPU, ZeRO-3 for layers of the 32B.
 
-    python -m benchmarks.training_scaling [--gpus 1 2 4] [--steps 8] [--layers 40] [--out FILE]
+    python -m benchmarks.training_scaling [--gpus 1 2 4] [--zero-3 4 --layers 40] [--steps 8]
 
 Random weights, 16 samples per step over all GPUs (s1's recipe), lengths like s1K's, so more GPUs
 share the same step: strong scaling. Efficiency is tokens/s against the first of --gpus times the
 ratio of GPUs. The 32B's layers need 18 bytes per parameter over all GPUs, so --layers says how many
-of its 64 take part (0: none). Every job runs under the product's own launcher and loop; nothing is
+of its 64 take part. Every job runs under the product's own launcher and loop; nothing is
 saved. On a CPU toy shapes run, to check that everything works.
 """
 
 import argparse
+import faulthandler
 import json
+import os
 import sys
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+PATIENCE_S = 120
 QWEN_32B = {
     "hidden_size": 5120, "intermediate_size": 27_648, "num_attention_heads": 40,
     "num_key_value_heads": 8, "tie_word_embeddings": False,
@@ -39,24 +42,42 @@ def worker(args: argparse.Namespace) -> None:
     launch.prepare_environment(name)
     import torch
 
-    from benchmarks.training_step import rates
+    from benchmarks.training_step import rates, watch
     from workflow_scripts.training import loop
+    from workflow_scripts.training.engine import leave_distributed
 
     torch._logging.set_logs(recompiles=True)  # a slow step should say why
+    faulthandler.dump_traceback_later(PATIENCE_S)  # and a rank that waits forever, where
     begin = time.perf_counter()
     run = prepare(args, name)
     loaded = time.perf_counter() - begin
-    rows = []
+    rows: list[dict[str, Any]] = []
+    marks = watch(run.engine) if name == "cuda" else []
     for index in range(args.steps):
         rows.append(loop._step(run, index))
-        if launch.rank() == 0:
-            print(f"    {rows[-1]}", flush=True)
+        report(launch.rank(), rows[-1], marks)
     if launch.rank() == 0:
         found = rates(rows[args.warm :], run.shape)
         found |= {"load_s": loaded, "first_s": rows[0]["seconds"]}
         found |= {"pack": run.plan.micro_batch_tokens, "free_gb": run.plan.free_bytes / 1e9}
         found |= {"recomputed_at_pack": run.plan.recompute(run.plan.micro_batch_tokens)}
         args.out.write_text(json.dumps(found))
+    leave_distributed()
+    faulthandler.cancel_dump_traceback_later()
+
+
+def report(rank: int, row: dict[str, Any], marks: list[Any]) -> None:
+    """Print one step of one rank: what its micro-batches took, and what the rest of the step."""
+    launched = sum(cpu for cpu, _, _ in marks)
+    computed = sum(begin.elapsed_time(end) for _, begin, end in marks)
+    os.write(  # one call: ranks share the pipe
+        1,
+        f"    rank {rank} step {row['step']}: {1e3 * row['seconds']:.0f} ms, of them "
+        f"{len(marks)} micro-batches {computed:.0f} (launched in {launched:.0f}), "
+        f"{row['tokens_per_second']:,.0f} tokens/s, {row['memory_mb'] / 1024:.1f} GiB, "
+        f"loss {row['loss']:.4f}, norm {row['grad_norm']:.3f}\n".encode(),
+    )
+    marks.clear()
 
 
 def prepare(args: argparse.Namespace, name: str) -> Any:
@@ -66,7 +87,7 @@ def prepare(args: argparse.Namespace, name: str) -> Any:
     from benchmarks.training_workload import s1k_lengths, store_of
     from workflow_scripts.training import attention, loop, packed_model, session
     from workflow_scripts.training.compile_layers import compile_layers, should_compile
-    from workflow_scripts.training.deepspeed_config import deepspeed_config, zero_stage
+    from workflow_scripts.training.deepspeed_config import deepspeed_config
     from workflow_scripts.training.engine import Engine, start_distributed
     from workflow_scripts.training.flops import device_peak, model_shape
     from workflow_scripts.training.recipe import TrainSettings
@@ -86,15 +107,19 @@ def prepare(args: argparse.Namespace, name: str) -> Any:
     model = packed_model.wrap(random_weights(sizes, config, name), backend)
     shape = model_shape(model.causal_lm)
     engine = Engine(model, config, 1e-4)
-    compiled = should_compile("auto", name, backend.name, zero_stage(config))
+    compiled = should_compile(args.compile, name, backend.name)
     if compiled:
         compile_layers(engine.module)
+    plan = session.memory_plan(settings, engine, device, compiled, None)
+    begin = time.perf_counter()
+    session.prepare_attention(engine.module, store, plan, device, torch.bfloat16)
+    print(f"    {plan}, attention ready in {time.perf_counter() - begin:.1f} s", flush=True)
     return loop.Run(
         engine=engine,
         store=store,
         schedule=Schedule(len(lengths), 16, 1, 3),
         recipe=settings.recipe,
-        plan=session.memory_plan(settings, engine, device, compiled, None),
+        plan=plan,
         shape=shape,
         peak=device_peak(device, torch.bfloat16),
         device=device,
@@ -146,7 +171,7 @@ def job(args: argparse.Namespace, gpus: int, layers: int) -> dict[str, Any]:
     with TemporaryDirectory() as folder:
         out = Path(folder) / "found.json"
         line = ["--worker", "--steps", str(args.steps), "--warm", str(args.warm)]
-        line += ["--layers", str(layers), "--out", str(out)]
+        line += ["--layers", str(layers), "--out", str(out), "--compile", args.compile]
         begin = time.perf_counter()
         try:
             launch.launch("benchmarks.training_scaling", line, gpus)
@@ -161,7 +186,9 @@ def main() -> None:
     parser.add_argument("--gpus", type=int, nargs="*", default=[1, 2, 4])
     parser.add_argument("--steps", type=int, default=8)
     parser.add_argument("--warm", type=int, default=3)
-    parser.add_argument("--layers", type=int, default=40, help="of the 32B, on the most GPUs")
+    parser.add_argument("--zero-3", type=int, default=0, help="GPUs for layers of the 32B")
+    parser.add_argument("--layers", type=int, default=40, help="how many of the 32B's 64 layers")
+    parser.add_argument("--compile", default="auto", choices=["auto", "off"])
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--out", type=Path, default=Path("scaling.json"))
     args = parser.parse_args()
@@ -169,8 +196,8 @@ def main() -> None:
         worker(args)
         return
     found = [job(args, gpus, 0) for gpus in args.gpus]
-    if args.layers:
-        found.append(job(args, max(args.gpus), args.layers))
+    if args.zero_3:
+        found.append(job(args, args.zero_3, args.layers))
     args.out.write_text(json.dumps(found, indent=2))
     first = found[0]
     for row in found:

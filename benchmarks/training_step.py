@@ -90,7 +90,7 @@ def run_ours(variant: Variant, steps: int, warm: int) -> dict[str, Any]:
     from workflow_scripts.training.memory_plan import gpu_plan
     from workflow_scripts.training.recipe import TrainSettings
     from workflow_scripts.training.schedule import Schedule
-    from workflow_scripts.training.session import probe_token_bytes
+    from workflow_scripts.training.session import prepare_attention, probe_token_bytes
 
     started = time.perf_counter()
     device, gpu = torch.device(name), name == "cuda"
@@ -110,7 +110,7 @@ def run_ours(variant: Variant, steps: int, warm: int) -> dict[str, Any]:
     else:
         config = deepspeed_config(settings, name)
         engine = Engine(model, config, 1e-4, one_pass=variant.one_pass)
-    compiled = should_compile(variant.compile, name, backend.name, 1)
+    compiled = should_compile(variant.compile, name, backend.name)
     if compiled:
         compile_layers(model)
     free = engine.free_bytes(device) if gpu else 8e9
@@ -125,6 +125,7 @@ def run_ours(variant: Variant, steps: int, warm: int) -> dict[str, Any]:
         held,
     )
     print(f"    {plan}", flush=True)
+    prepare_attention(model, store, plan, device, torch.bfloat16)
     run = loop.Run(
         engine=engine,
         store=store,

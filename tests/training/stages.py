@@ -18,7 +18,7 @@ def main() -> None:
     base, tokens, samples, out = map(Path, sys.argv[1:5])
     launch.prepare_environment("cpu")
     torch.set_num_threads(1)
-    from workflow_scripts.training.engine import start_distributed
+    from workflow_scripts.training.engine import leave_distributed, start_distributed
     from workflow_scripts.training.token_store import open_store
 
     start_distributed("cpu")
@@ -33,6 +33,7 @@ def main() -> None:
         if launch.rank() == 0:
             torch.save(weights, out / f"bf16-{name}.pt")
     torch.save(partitioned_buffers(base), out / f"buffers{launch.rank()}.pt")
+    leave_distributed()
 
 
 def partitioned_buffers(base: Path) -> dict[str, torch.Tensor]:

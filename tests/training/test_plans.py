@@ -1,8 +1,11 @@
 """Learning rate, FLOPs, memory plan and DeepSpeed configuration."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
+from transformers import Qwen2Config
 
 from tests.training import tiny
 from workflow_scripts.common.errors import ConfigError
@@ -15,6 +18,18 @@ from workflow_scripts.training.recipe import Recipe, TrainSettings, learning_rat
 
 # Qwen2.5-3B: parameters in matrix products (output matrix counted, lookup not), layers, 16 x 128.
 QWEN_3B = ModelShape(3_085_697_024, 36, 2048)
+
+
+def shape_3b() -> Qwen2Config:
+    """Qwen2.5-3B's configuration."""
+    return Qwen2Config(
+        vocab_size=151_936,
+        hidden_size=2048,
+        intermediate_size=11_008,
+        num_hidden_layers=36,
+        num_attention_heads=16,
+        num_key_value_heads=2,
+    )
 
 
 def settings(**changes: object) -> TrainSettings:
@@ -63,21 +78,26 @@ def test_modes_override_the_plan() -> None:
 
 
 def test_plan_of_qwen_3b_on_80_gb() -> None:
-    from transformers import Qwen2Config
-
-    config = Qwen2Config(
-        vocab_size=151_936,
-        hidden_size=2048,
-        intermediate_size=11_008,
-        num_hidden_layers=36,
-        num_attention_heads=16,
-        num_key_value_heads=2,
-    )
+    config = shape_3b()
     plan = gpu_plan("auto", "auto", config, True, 2048, 28.06e9)
     assert 8192 <= plan.micro_batch_tokens <= 11_000
     assert plan.recompute(plan.micro_batch_tokens) == 0
     assert 15 < plan.recompute(20_000) < 36
     assert gpu_plan(6000, "auto", config, True, 2048, 28.06e9).micro_batch_tokens == 6000
+
+
+def test_packs_of_several_gpus_hold_their_share_of_a_step() -> None:
+    roomy = partial(gpu_plan, "auto", "auto", shape_3b(), True, 2048, 90e9, None)
+    assert roomy(1).micro_batch_tokens == 16_384
+    assert roomy(4).micro_batch_tokens == 32_768
+    assert roomy(4).recompute(32_768) == 0
+
+
+def test_zero_3_prefers_large_packs_to_kept_activations() -> None:
+    tight = partial(gpu_plan, "auto", "auto", shape_3b(), True, 2048, 30e9, None, 4)
+    few = tight(6e9)
+    assert few.micro_batch_tokens > 2 * tight(0.0).micro_batch_tokens
+    assert 0 < few.recompute(few.micro_batch_tokens) <= 36
 
 
 def test_users_deepspeed_keys_win() -> None:
@@ -103,11 +123,11 @@ def test_deepspeed_keys_that_cannot_work_are_refused(chosen: dict[str, object]) 
 
 
 def test_compile_where_it_pays() -> None:
-    assert should_compile("auto", "cuda", "cudnn", 1)
-    assert not should_compile("auto", "cpu", "sdpa", 1)
-    assert not should_compile("off", "cuda", "varlen", 1)
+    assert should_compile("auto", "cuda", "cudnn")
+    assert not should_compile("auto", "cpu", "sdpa")
+    assert not should_compile("off", "cuda", "varlen")
     with pytest.raises(ConfigError, match="compile"):
-        should_compile("on", "cuda", "varlen", 3)
+        should_compile("on", "cuda", "sdpa")
 
 
 @pytest.mark.skipif(not available(), reason="this torch has no oneDNN")

@@ -64,7 +64,21 @@ def test_ranks_run_equally_many_and_share_every_sample_once(
 def test_balance_evens_out_cost() -> None:
     costs = np.array([8.0, 7.0, 6.0, 5.0, 4.0, 2.0])
     loads = [sum(costs[part]) for part in balance(list(range(6)), costs, 2)]
-    assert loads == [17.0, 15.0]
+    assert loads == [16.0, 16.0]  # the most expensive to the least loaded alone gives 17 and 15
+
+
+@given(LENGTHS, st.integers(1, 5))
+def test_no_single_exchange_improves_the_balance(lengths: list[int], ranks: int) -> None:
+    costs = np.array(lengths, dtype=float)
+    shares = balance(list(range(len(lengths))), costs, ranks)
+    assert sorted(sample for part in shares for sample in part) == list(range(len(lengths)))
+    loads = [sum(costs[part]) for part in shares]
+    top = int(np.argmax(loads))
+    for other in set(range(ranks)) - {top}:
+        for given_away in shares[top]:
+            for returned in [0.0, *costs[shares[other]]]:
+                moved = costs[given_away] - returned
+                assert max(loads[top] - moved, loads[other] + moved) >= loads[top] * (1 - 1e-6)
 
 
 def test_a_filler_is_used_only_where_nothing_can_be_split() -> None:

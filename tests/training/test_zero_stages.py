@@ -123,11 +123,15 @@ def test_rotary_frequencies_of_a_partitioned_bf16_model_stay_float32(trained: Pa
         assert found[name].dtype == torch.float32 and torch.equal(found[name], value), name
 
 
-def test_uneven_packs_do_not_block_zero_3(base: ModelCard) -> None:
-    """A recomputed layer gathers its weights again; ranks of other depth would wait for ever."""
+@pytest.mark.parametrize("way", ["eager", "compiled"])
+def test_uneven_packs_do_not_block_zero_3(base: ModelCard, way: str) -> None:
+    """If a recomputed layer gathered its weights again, ranks of other depth would wait forever.
+
+    The compiled layers must keep no gathered weights from the forward to the backward pass.
+    """
     code = (
         "from workflow_scripts.training import launch; "
-        f"launch.launch('tests.training.uneven', [{str(base.folder)!r}], 2)"
+        f"launch.launch('tests.training.uneven', [{str(base.folder)!r}, {way!r}], 2)"
     )
     env = os.environ | {"OMP_NUM_THREADS": "1"}
     done = subprocess.run(

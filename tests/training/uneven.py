@@ -1,10 +1,11 @@
 """Worker for test_zero_stages: ZeRO-3 with packs that need other depths of recomputation per rank.
 
-python -m tests.training.uneven BASE
+python -m tests.training.uneven BASE eager|compiled
 """
 
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -21,17 +22,37 @@ def main() -> None:
     launch.prepare_environment("cpu")
     torch.set_num_threads(1)
     from workflow_scripts.training import loop
+    from workflow_scripts.training.engine import leave_distributed
 
     run = prepare(Path(sys.argv[1]))
+    if sys.argv[2] == "compiled":
+        compile_without_inductor(run.engine.module)
     own = set()
     for index in range(run.schedule.total):
         batches = loop.plan_step(run, run.schedule.step(index))
         tokens = [int(run.store.lengths[list(part[0].samples)].sum()) for part in batches]
         own.add(len({run.plan.recompute(count) for count in tokens}))
-        os.write(
-            1, f"{loop._step(run, index)['loss']}\n".encode()
-        )  # one call: ranks share the pipe
+        with torch.autograd.graph.saved_tensors_hooks(partial(not_a_copy, run), lambda x: x):
+            loss = loop._step(run, index)["loss"]
+        os.write(1, f"{loss}\n".encode())  # one call: ranks share the pipe
     assert 2 in own, "no step with different packs: the test shows nothing"
+    leave_distributed()
+
+
+def compile_without_inductor(model):  # type: ignore[no-untyped-def]
+    """Trace the layers as for a GPU, run the graphs as they are."""
+    from workflow_scripts.training.compile_layers import compile_layers
+
+    torch.compile = partial(torch.compile, backend="aot_eager")
+    compile_layers(model)
+
+
+def not_a_copy(run, saved):  # type: ignore[no-untyped-def]
+    """Fail on a view of gathered weights: it would keep them all until the backward pass."""
+    layers = run.engine.module.layers
+    held = {p.untyped_storage().data_ptr() for p in layers.parameters() if p.numel()}
+    assert isinstance(saved, torch.nn.Parameter) or saved.untyped_storage().data_ptr() not in held
+    return saved
 
 
 def prepare(base: Path):  # type: ignore[no-untyped-def]

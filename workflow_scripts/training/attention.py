@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 
@@ -35,6 +36,21 @@ class Backend:
     name: str
     kernel: Kernel
     arguments: Callable[[Packed], dict[str, Any]]
+
+    def prepare(
+        self, config: Any, lengths: np.ndarray, device: torch.device, dtype: Any, recomputed: bool
+    ) -> None:
+        """What the kernel would otherwise do at the first sight of each sample length.
+
+        config  the transformers configuration; see cudnn_attention.build_plans
+        """
+        if self.name == "cudnn":
+            from workflow_scripts.training.cudnn_attention import build_plans
+
+            queries = config.num_attention_heads
+            width = getattr(config, "head_dim", None) or config.hidden_size // queries
+            heads = (queries, config.num_key_value_heads, width)
+            build_plans(lengths, heads, device, dtype, recomputed)
 
 
 def _sdpa(

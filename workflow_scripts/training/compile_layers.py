@@ -27,13 +27,18 @@ RECOMPUTED = (
 )
 
 
-def should_compile(wanted: str, device: str, backend: str, stage: int) -> bool:
-    """Whether to compile: on GPUs with ZeRO 0-2, where it pays; ConfigError if `on` cannot be."""
-    possible = device == "cuda" and backend in COMPILABLE and stage < 3
+def should_compile(wanted: str, device: str, backend: str) -> bool:
+    """Whether to compile: on GPUs, where it pays; ConfigError if `on` cannot be.
+
+    Under ZeRO-3 too: a layer's weights are gathered as one (see engine.py), so nothing of DeepSpeed
+    runs inside the compiled code, and what it keeps for the backward pass are the parameters
+    themselves, which are released and gathered again in between.
+    """
+    possible = device == "cuda" and backend in COMPILABLE
     if wanted == "on" and not possible:
         raise ConfigError(
-            f"training.compile: on needs a GPU, attention {', '.join(COMPILABLE)} and ZeRO stage 0 "
-            f"to 2 (here: {device}, {backend}, stage {stage}); set it to auto"
+            f"training.compile: on needs a GPU and attention {', '.join(COMPILABLE)} "
+            f"(here: {device}, {backend}); set it to auto"
         )
     return possible and wanted != "off"
 

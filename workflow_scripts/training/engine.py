@@ -34,6 +34,17 @@ def start_distributed(device: str) -> None:
         dist.init_process_group(backend)
 
 
+def leave_distributed() -> None:
+    """Leave the group once every process is here; call last.
+
+    A process that ends with connections open can be aborted by its communication threads, which
+    would fail a job whose work is done.
+    """
+    if world_size() > 1:
+        dist.barrier()
+        dist.destroy_process_group()
+
+
 class Engine:
     """A model under DeepSpeed: forward, backward, step, with the boundary set by the caller."""
 
@@ -43,6 +54,8 @@ class Engine:
         import deepspeed
 
         self.config, self.stage = config, zero_stage(config)
+        if self.stage == 3:
+            gather_whole_layers(model)
         self.deepspeed: Any
         self.deepspeed, *_ = deepspeed.initialize(
             model=model,
@@ -132,9 +145,32 @@ class Engine:
         mine = sum(p.numel() for g in optimizer.param_groups for p in g["params"])
         return float(free - 8 * mine)
 
+    def gathered_bytes(self) -> float:
+        """Device memory for weights that ZeRO-3 gathers and gradients that it sums; else 0.
+
+        Live parameters and the output matrix in bf16; a bucket of sums in float32, twice.
+        """
+        if self.stage < 3:
+            return 0.0
+        live = self.deepspeed.zero_max_live_parameters()
+        matrix = self.module.causal_lm.get_output_embeddings().weight
+        return 2.0 * (live + matrix.ds_numel) + 8.0 * self.deepspeed.zero_reduce_bucket_size()
+
     def close(self) -> None:
         """Let go of DeepSpeed's buffers."""
         self.deepspeed.destroy()
+
+
+def gather_whole_layers(model: nn.Module) -> None:
+    """Let ZeRO-3 gather and release a decoder layer's parameters together, not matrix by matrix.
+
+    One gather and one pair of hooks per layer and pass. Recomputation happens inside the layer's
+    backward pass, while they are there: it gathers nothing, so ranks may recompute different
+    numbers of layers.
+    """
+    from deepspeed.utils import set_z3_leaf_modules
+
+    set_z3_leaf_modules(model, list({type(layer) for layer in model.layers}))
 
 
 def parameter_groups(model: nn.Module, decay: float) -> list[dict[str, Any]]:

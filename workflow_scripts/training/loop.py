@@ -76,7 +76,7 @@ def _step(run: Run, index: int) -> dict[str, Any]:
     run.engine.set_learning_rate(rate)
     if run.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats()
-    loss = _accumulate(run, planned[rank()], recomputed(run, planned), weights)
+    loss = _accumulate(run, planned[rank()], weights)
     if not np.isfinite(loss):
         _not_finite(run, index, samples, f"the loss is {loss}")
     norm = run.engine.step()
@@ -92,30 +92,12 @@ def plan_step(run: Run, samples: list[int]) -> list[list[MicroBatch]]:
     return share(samples, run.store.lengths, costs, capacity, world_size())
 
 
-def recomputed(run: Run, planned: list[list[MicroBatch]]) -> list[int]:
-    """Layers to recompute in each micro-batch of this rank.
-
-    Under ZeRO-3 a recomputed layer gathers its weights once more, which all ranks must do together:
-    there the largest pack of any rank decides.
-    """
-    lengths = run.store.lengths
-    depths = [
-        [run.plan.recompute(int(lengths[list(batch.samples)].sum())) for batch in batches]
-        for batches in planned
-    ]
-    if run.engine.stage < 3:
-        return depths[rank()]
-    return [max(column) for column in zip(*depths, strict=True)]
-
-
-def _accumulate(
-    run: Run, batches: list[MicroBatch], depths: list[int], weights: dict[int, float]
-) -> float:
+def _accumulate(run: Run, batches: list[MicroBatch], weights: dict[int, float]) -> float:
     """Forward and backward of a step's micro-batches; the step's loss over all ranks."""
     losses = []
     for place, batch in enumerate(batches):
         packed = assemble(run.store, batch, weights).to(run.device)
-        run.engine.module.recompute = depths[place]
+        run.engine.module.recompute = run.plan.recompute(packed.tokens)
         try:
             losses.append(run.engine.accumulate(packed, last=place == len(batches) - 1))
         except torch.OutOfMemoryError as error:

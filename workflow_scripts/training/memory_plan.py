@@ -12,6 +12,7 @@ import torch
 
 CPU_TOKENS = 4096  # wide enough for the matrix products, small enough for the caches
 SMALLEST, LARGEST = 8192, 16384  # packs beyond this gain nothing more on one GPU
+LARGEST_SHARED = 32768  # several GPUs: the share of a step in one pack, its sums hidden behind it
 MARGIN = 1.5 * 2**30  # fragments, kernels' work space
 
 
@@ -76,13 +77,17 @@ def gpu_plan(
     slab_rows: int,
     free_bytes: float,
     measured: float | None = None,
+    processes: int = 1,
+    gathered_bytes: float = 0,
 ) -> MemoryPlan:
     """Plan for a GPU with `free_bytes` left once parameters, gradients and Adam states are there.
 
     `config` is the transformers configuration. Activation sizes are for bf16 and a gated MLP:
     compiled layers keep two residuals, rotated queries, keys and values, the attention output, gate
     and up; uncompiled ones keep norms in float32 and the gated product as well. `measured` (bytes
-    per token and layer, from `measure_token_bytes`) replaces that estimate.
+    per token and layer, from `measure_token_bytes`) replaces that estimate. `gathered_bytes` is
+    what ZeRO-3 gathers and sums at once; as it gathers every weight for every pack, few large packs
+    that recompute layers are better than many small ones, and the pack may need recomputation.
     """
     layers, width, ffn = config.num_hidden_layers, config.hidden_size, config.intermediate_size
     head_dim = getattr(config, "head_dim", None) or width // config.num_attention_heads
@@ -92,11 +97,13 @@ def gpu_plan(
         per_token += 2 * (6 * width + 2 * ffn + (heads + kv_heads) * head_dim) + 8 * width
     per_token = measured or per_token
     vocabulary = config.vocab_size
-    fixed = slab_rows * vocabulary * 2 + vocabulary * width * (4 + 2 + 2) + MARGIN
+    fixed = slab_rows * vocabulary * 2 + vocabulary * width * (4 + 2 + 2) + MARGIN + gathered_bytes
+    kept = 2 * width
     one_pass = per_token + 2 * (3 * ffn + 4 * width) + 4 * 2 * width
     room = free_bytes - fixed
     tokens = micro_batch_tokens
     if tokens == "auto":
-        fits = room / (one_pass + per_token * layers)
-        tokens = min(LARGEST, max(SMALLEST, int(fits) // 512 * 512))
-    return MemoryPlan(int(tokens), layers, mode, per_token, 2 * width, one_pass, fixed, free_bytes)
+        fits = room / (one_pass + (kept if gathered_bytes else per_token) * layers)
+        largest = LARGEST if processes == 1 else LARGEST_SHARED
+        tokens = min(largest, max(SMALLEST, int(fits) // 512 * 512))
+    return MemoryPlan(int(tokens), layers, mode, per_token, kept, one_pass, fixed, free_bytes)

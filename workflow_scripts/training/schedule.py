@@ -69,14 +69,44 @@ def pack(samples: list[int], lengths: np.ndarray, capacity: int) -> list[MicroBa
 
 
 def balance(samples: list[int], costs: np.ndarray, ranks: int) -> list[list[int]]:
-    """Samples per rank, most expensive first to the least loaded rank (ties: lowest rank)."""
+    """Samples per rank: the most expensive first to the least loaded rank (ties: lowest rank), then
+    exchanged as long as that lowers the largest load.
+    """
     shares: list[list[int]] = [[] for _ in range(ranks)]
     loads = [0.0] * ranks
     for sample in sorted(samples, key=lambda s: (-float(costs[s]), s)):
         rank = min(range(ranks), key=lambda r: (loads[r], r))
         shares[rank].append(sample)
         loads[rank] += float(costs[sample])
+    while exchange := _best_exchange(shares, loads, costs):
+        donor, taker, given, returned, difference = exchange
+        shares[donor].remove(given)
+        shares[taker].append(given)
+        if returned is not None:
+            shares[taker].remove(returned)
+            shares[donor].append(returned)
+        loads[donor] -= difference
+        loads[taker] += difference
     return shares
+
+
+def _best_exchange(
+    shares: list[list[int]], loads: list[float], costs: np.ndarray
+) -> tuple[int, int, int, int | None, float] | None:
+    """The move or swap out of the most loaded rank that leaves the smaller of both loads' maximum.
+
+    (donor, taker, sample given, sample returned or None, cost moved), or None when nothing helps.
+    """
+    donor = max(range(len(loads)), key=lambda r: (loads[r], -r))
+    best, lowest = None, loads[donor] * (1 - 1e-9)
+    for taker in range(len(loads)):
+        for given in shares[donor] if taker != donor else ():
+            for returned in (None, *shares[taker]):
+                moved = float(costs[given]) - (0.0 if returned is None else float(costs[returned]))
+                peak = max(loads[donor] - moved, loads[taker] + moved)
+                if peak < lowest:
+                    best, lowest = (donor, taker, given, returned, moved), peak
+    return best
 
 
 def share(

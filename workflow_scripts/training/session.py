@@ -114,10 +114,11 @@ def _prepare(
     if device.type == "cpu" and zero_stage(config) < 3 and cpu_linear.available():
         cpu_linear.use_onednn(model)
     engine = Engine(model, config, recipe.weight_decay)
-    compiled = should_compile(settings.compile, device.type, backend.name, engine.stage)
+    compiled = should_compile(settings.compile, device.type, backend.name)
     if compiled:
         compile_layers(engine.module)
     plan = memory_plan(settings, engine, device, compiled, resumed)
+    prepare_attention(engine.module, store, plan, device, dtype)
     return Run(
         engine=engine,
         store=store,
@@ -130,6 +131,16 @@ def _prepare(
         checkpoints=checkpoints,
         checkpoint_every=settings.checkpoint_every,
     )
+
+
+def prepare_attention(
+    model: PackedModel, store: TokenStore, plan: MemoryPlan, device: torch.device, dtype: Any
+) -> None:
+    """Let the attention backend get ready for every sample length of the run."""
+    largest = max(plan.micro_batch_tokens, int(store.lengths.max()))
+    recomputed = plan.recompute(largest) > 0
+    config = model.causal_lm.config
+    model.backend.prepare(config, store.lengths, device, dtype, recomputed)
 
 
 def memory_plan(
@@ -151,7 +162,8 @@ def memory_plan(
     if world_size() > 1:
         torch.distributed.all_reduce(agreed, op=torch.distributed.ReduceOp.MIN)
     free, held = float(agreed[0]), -float(agreed[1])
-    return gpu_plan(tokens, mode, config, compiled, SLAB_ROWS, free, held or None)
+    sizes = (SLAB_ROWS, free, held or None, world_size(), engine.gathered_bytes())
+    return gpu_plan(tokens, mode, config, compiled, *sizes)
 
 
 def probe_token_bytes(model: PackedModel, device: torch.device, tokens: int = 2048) -> float:

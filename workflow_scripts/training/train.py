@@ -29,6 +29,7 @@ def work(args: argparse.Namespace) -> None:
         launch.launch(MODULE, worker_arguments(sys.argv[1:]), settings.gpus)
         return
     # Imported here: DeepSpeed reads the environment when it is imported.
+    from workflow_scripts.training.engine import leave_distributed
     from workflow_scripts.training.session import finetune
 
     store = open_store(args.tokens, args.samples)
@@ -38,6 +39,7 @@ def work(args: argparse.Namespace) -> None:
         write_json(args.manifest, outcome.manifest)
         write_json(args.trained, outcome.card.to_json())
         log.info(outcome.summary)
+    leave_distributed()
 
 
 def worker_arguments(arguments: list[str]) -> list[str]:
