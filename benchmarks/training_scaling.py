@@ -97,23 +97,23 @@ def prepare(args: argparse.Namespace, name: str) -> Any:
     device = torch.device(name)
     zero = ZERO_3 if args.layers else {"stage": 1}
     settings = TrainSettings("bench", "w", "c", deepspeed={"zero_optimization": zero})
-    config = deepspeed_config(settings, name)
+    backend, _ = attention.choose("auto", device, torch.bfloat16)
+    attention.install(backend)
+    compiled = should_compile(args.compile, name, backend.name)
+    config = deepspeed_config(settings, name, compiled)
     lengths = s1k_lengths(16 * args.steps, seed=7)
     lengths = lengths if name == "cuda" else lengths // 20 + 200
     sizes = shape_of(args.layers, name)
     store = store_of(lengths, sizes["vocab_size"], 1)
-    backend, _ = attention.choose("auto", device, torch.bfloat16)
-    attention.install(backend)
     model = packed_model.wrap(random_weights(sizes, config, name), backend)
     shape = model_shape(model.causal_lm)
     engine = Engine(model, config, 1e-4)
-    compiled = should_compile(args.compile, name, backend.name)
     if compiled:
         compile_layers(engine.module)
     plan = session.memory_plan(settings, engine, device, compiled, None)
     begin = time.perf_counter()
-    session.prepare_attention(engine.module, store, plan, device, torch.bfloat16)
-    print(f"    {plan}, attention ready in {time.perf_counter() - begin:.1f} s", flush=True)
+    session.prepare_lengths(engine, store, plan, device, compiled)
+    print(f"    {plan}, lengths ready in {time.perf_counter() - begin:.1f} s", flush=True)
     return loop.Run(
         engine=engine,
         store=store,

@@ -90,7 +90,7 @@ def run_ours(variant: Variant, steps: int, warm: int) -> dict[str, Any]:
     from workflow_scripts.training.memory_plan import gpu_plan
     from workflow_scripts.training.recipe import TrainSettings
     from workflow_scripts.training.schedule import Schedule
-    from workflow_scripts.training.session import prepare_attention, probe_token_bytes
+    from workflow_scripts.training.session import prepare_lengths, probe_token_bytes
 
     started = time.perf_counter()
     device, gpu = torch.device(name), name == "cuda"
@@ -125,7 +125,7 @@ def run_ours(variant: Variant, steps: int, warm: int) -> dict[str, Any]:
         held,
     )
     print(f"    {plan}", flush=True)
-    prepare_attention(model, store, plan, device, torch.bfloat16)
+    prepare_lengths(engine, store, plan, device, compiled)
     run = loop.Run(
         engine=engine,
         store=store,

@@ -27,7 +27,12 @@ def main() -> None:
         weights = train(base, store, stage)
         if launch.rank() == 0:
             torch.save(weights, out / f"stage{stage}.pt")
-    variants = {"own": {}, "deepspeed": {"one_pass": False}, "rounded": {"communication": "bf16"}}
+    variants = {
+        "own": {},
+        "warm": {"warm": True},
+        "deepspeed": {"one_pass": False},
+        "rounded": {"communication": "bf16"},
+    }
     for name, changes in variants.items():
         weights = train(base, store, 1, precision="bf16", **changes)
         if launch.rank() == 0:
@@ -51,7 +56,7 @@ def partitioned_buffers(base: Path) -> dict[str, torch.Tensor]:
 
 
 def train(  # type: ignore[no-untyped-def]
-    base, store, stage, steps=3, precision="fp32", one_pass=True, communication=None
+    base, store, stage, steps=3, precision="fp32", one_pass=True, communication=None, warm=False
 ):
     """Weights after `steps` steps of 4 samples."""
     from workflow_scripts.training.attention import BACKENDS
@@ -59,10 +64,12 @@ def train(  # type: ignore[no-untyped-def]
     from workflow_scripts.training.engine import Engine
     from workflow_scripts.training.export import _state
     from workflow_scripts.training.gradient_sum import GradientSum
+    from workflow_scripts.training.memory_plan import cpu_plan
     from workflow_scripts.training.micro_batch import assemble, sample_weights
     from workflow_scripts.training.packed_model import load
     from workflow_scripts.training.recipe import Recipe, TrainSettings
     from workflow_scripts.training.schedule import Schedule, share
+    from workflow_scripts.training.session import prepare_lengths
 
     recipe = Recipe(learning_rate=LEARNING_RATE, batch_size=4, max_grad_norm=0.5)
     settings = TrainSettings("t", "w", "c", recipe=recipe, precision=precision)
@@ -74,8 +81,10 @@ def train(  # type: ignore[no-untyped-def]
     config = deepspeed_config(settings, "cpu")
     dtype = torch.float32 if precision == "fp32" else torch.bfloat16
     model = load(base, BACKENDS["sdpa"], dtype, 64, config if stage == 3 else None)
-    model.recompute = 1
     engine = Engine(model, config, recipe.weight_decay, one_pass=one_pass)
+    if warm:
+        prepare_lengths(engine, store, cpu_plan(CAPACITY, 2, "all"), torch.device("cpu"), True)
+    model.recompute = 1
     if engine._sum is not None:  # buckets of a few parameters, so that there are several
         engine._sum = GradientSum(engine.deepspeed.optimizer, elements=2000)
         assert len(engine._sum.buckets) > 3

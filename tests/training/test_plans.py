@@ -108,6 +108,13 @@ def test_users_deepspeed_keys_win() -> None:
     assert "bf16" not in deepspeed_config(settings(precision="fp32"), "cpu")
 
 
+def test_compiled_layers_under_zero_3_do_without_deepspeeds_linear_function() -> None:
+    for stage, compiled, found in ((3, True, False), (3, False, None), (1, True, None)):
+        chosen = settings(deepspeed={"zero_optimization": {"stage": stage}})
+        zero = deepspeed_config(chosen, "cuda", compiled)["zero_optimization"]
+        assert zero.get("memory_efficient_linear") is found
+
+
 @pytest.mark.parametrize(
     "chosen",
     [

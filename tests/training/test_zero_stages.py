@@ -97,6 +97,15 @@ def test_sums_during_the_backward_pass_equal_deepspeeds_after_it(trained: Path) 
         assert torch.equal(own[name], value), name
 
 
+def test_packs_without_weight_change_nothing(trained: Path) -> None:
+    """They go through the model before the first step, to build graphs and plans."""
+    own, warm = (
+        torch.load(trained / f"bf16-{name}.pt", weights_only=True) for name in ("own", "warm")
+    )
+    for name, value in own.items():
+        assert torch.equal(warm[name], value), name
+
+
 def test_a_format_for_sums_that_the_user_asks_for_is_used(trained: Path) -> None:
     own, rounded = (
         torch.load(trained / f"bf16-{name}.pt", weights_only=True) for name in ("own", "rounded")

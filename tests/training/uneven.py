@@ -24,8 +24,9 @@ def main() -> None:
     from workflow_scripts.training import loop
     from workflow_scripts.training.engine import leave_distributed
 
-    run = prepare(Path(sys.argv[1]))
-    if sys.argv[2] == "compiled":
+    compiled = sys.argv[2] == "compiled"
+    run = prepare(Path(sys.argv[1]), compiled)
+    if compiled:
         compile_without_inductor(run.engine.module)
     own = set()
     for index in range(run.schedule.total):
@@ -36,6 +37,9 @@ def main() -> None:
             loss = loop._step(run, index)["loss"]
         os.write(1, f"{loss}\n".encode())  # one call: ranks share the pipe
     assert 2 in own, "no step with different packs: the test shows nothing"
+    graphs = torch._dynamo.utils.counters["stats"]["unique_graphs"]
+    # One for the first length of samples, one for any, one where the input is no view.
+    assert (1 <= graphs <= 3) if compiled else graphs == 0, graphs
     leave_distributed()
 
 
@@ -55,7 +59,7 @@ def not_a_copy(run, saved):  # type: ignore[no-untyped-def]
     return saved
 
 
-def prepare(base: Path):  # type: ignore[no-untyped-def]
+def prepare(base: Path, compiled: bool):  # type: ignore[no-untyped-def]
     """Eight samples, two per step, and a plan under which only the long ones are recomputed."""
     from workflow_scripts.training.attention import BACKENDS
     from workflow_scripts.training.deepspeed_config import deepspeed_config
@@ -71,7 +75,7 @@ def prepare(base: Path):  # type: ignore[no-untyped-def]
     start_distributed("cpu")
     zero = {"stage": 3, "stage3_param_persistence_threshold": 0}
     settings = TrainSettings("t", "w", "c", precision="fp32", deepspeed={"zero_optimization": zero})
-    config = deepspeed_config(settings, "cpu")
+    config = deepspeed_config(settings, "cpu", compiled)
     model = load(base, BACKENDS["sdpa"], torch.float32, 64, config)
     shape = model_shape(model.causal_lm)
     lengths = np.array([SHORT, LONG] * 4)

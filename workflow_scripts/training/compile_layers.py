@@ -26,6 +26,10 @@ RECOMPUTED = (
     "ban_recompute_reductions",
 )
 
+# Ranges of pack lengths and kinds of input (views under ZeRO-3) get a graph each. Past the limit, 8
+# by default, torch goes on uncompiled, slower and with more memory than planned.
+GRAPHS = 64
+
 
 def should_compile(wanted: str, device: str, backend: str) -> bool:
     """Whether to compile: on GPUs, where it pays; ConfigError if `on` cannot be.
@@ -47,6 +51,7 @@ def compile_layers(model: PackedModel) -> None:
     """Replace every decoder layer's forward by one shared compiled function."""
     for name in RECOMPUTED:
         setattr(torch._functorch.config, name, False)
+    torch._dynamo.config.recompile_limit = GRAPHS
     kinds = {type(layer) for layer in model.layers}
     shared = {kind: _with_dynamic_tokens(torch.compile(kind.forward)) for kind in kinds}
     for layer in model.layers:

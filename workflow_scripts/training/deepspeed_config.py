@@ -7,8 +7,10 @@ from workflow_scripts.common.errors import ConfigError
 from workflow_scripts.training.recipe import TrainSettings
 
 
-def deepspeed_config(settings: TrainSettings, device: str) -> dict[str, Any]:
-    """DeepSpeed's configuration.
+def deepspeed_config(
+    settings: TrainSettings, device: str, compiled: bool = False
+) -> dict[str, Any]:
+    """DeepSpeed's configuration; `compiled` says whether the model's layers will be.
 
     Gradients accumulate in float32 and torch's AdamW updates float32 master weights. The number of
     micro-batches per step varies, so the loop marks the last one itself and DeepSpeed's own count
@@ -45,6 +47,10 @@ def deepspeed_config(settings: TrainSettings, device: str) -> dict[str, Any]:
             "check_grad_overflow": False,  # the loop checks loss and gradient norm itself
         }
     merged = _merge(generated, settings.deepspeed)
+    if zero_stage(merged) == 3 and compiled:
+        # DeepSpeed's linear function tells parameters apart by a number: a graph for every layer.
+        # It exists to keep no transposed weights, which compiled layers do not keep anyway.
+        merged["zero_optimization"].setdefault("memory_efficient_linear", False)
     _check(merged, settings)
     return merged
 

@@ -142,7 +142,10 @@ class Engine:
         optimizer = self.deepspeed.optimizer
         if "offload_optimizer" in zero or len(getattr(optimizer, "state", {})):
             return float(free)
-        mine = sum(p.numel() for g in optimizer.param_groups for p in g["params"])
+        if self.stage == 3:
+            mine = sum(p.ds_tensor.numel() for p in self.module.parameters())
+        else:
+            mine = sum(p.numel() for g in optimizer.param_groups for p in g["params"])
         return float(free - 8 * mine)
 
     def gathered_bytes(self) -> float:

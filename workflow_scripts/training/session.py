@@ -36,6 +36,7 @@ from workflow_scripts.training.schedule import MicroBatch, Schedule
 from workflow_scripts.training.stop_signal import StopSignal
 from workflow_scripts.training.token_store import TokenStore
 
+LARGEST_WARM_PACK = 8192  # tokens; graphs of larger packs are the same
 DTYPES = {"bf16": torch.bfloat16, "fp32": torch.float32}
 
 
@@ -103,7 +104,8 @@ def _prepare(
 ) -> Run:
     recipe = settings.recipe
     schedule = Schedule(len(store), recipe.batch_size, recipe.epochs, settings.seed)
-    config = deepspeed_config(settings, device.type)
+    compiled = should_compile(settings.compile, device.type, backend.name)
+    config = deepspeed_config(settings, device.type, compiled)
     checkpoints = Checkpoints(Path(settings.checkpoints), identity(settings, store, base, config))
     resumed = checkpoints.find()  # another run's is refused before anything is loaded
     partitioned = config if zero_stage(config) == 3 else None
@@ -114,11 +116,10 @@ def _prepare(
     if device.type == "cpu" and zero_stage(config) < 3 and cpu_linear.available():
         cpu_linear.use_onednn(model)
     engine = Engine(model, config, recipe.weight_decay)
-    compiled = should_compile(settings.compile, device.type, backend.name)
     if compiled:
         compile_layers(engine.module)
     plan = memory_plan(settings, engine, device, compiled, resumed)
-    prepare_attention(engine.module, store, plan, device, dtype)
+    prepare_lengths(engine, store, plan, device, compiled)
     return Run(
         engine=engine,
         store=store,
@@ -133,14 +134,24 @@ def _prepare(
     )
 
 
-def prepare_attention(
-    model: PackedModel, store: TokenStore, plan: MemoryPlan, device: torch.device, dtype: Any
+def prepare_lengths(
+    engine: Engine, store: TokenStore, plan: MemoryPlan, device: torch.device, compiled: bool
 ) -> None:
-    """Let the attention backend get ready for every sample length of the run."""
-    largest = max(plan.micro_batch_tokens, int(store.lengths.max()))
-    recomputed = plan.recompute(largest) > 0
-    config = model.causal_lm.config
-    model.backend.prepare(config, store.lengths, device, dtype, recomputed)
+    """Build what depends on lengths before the first step, not at first sight in the middle.
+
+    Attention plans of every sample length, and the graphs of a compiled layer: the compiler makes
+    another one for short packs, seconds during which all GPUs would wait. Packs of no weight, whose
+    gradients are zero, go through the model for that.
+    """
+    model, lengths = engine.module, store.lengths
+    config, dtype = model.causal_lm.config, next(model.parameters()).dtype
+    recomputed = plan.recompute(max(plan.micro_batch_tokens, int(lengths.max()))) > 0
+    model.backend.prepare(config, lengths, device, dtype, recomputed)
+    tokens = float(lengths.min()) if compiled else float("inf")
+    while tokens <= LARGEST_WARM_PACK:
+        model.recompute = plan.recompute(int(tokens))
+        engine.accumulate(_weightless(int(tokens), device), last=False)
+        tokens *= 1.25
 
 
 def memory_plan(
@@ -169,11 +180,16 @@ def memory_plan(
 def probe_token_bytes(model: PackedModel, device: torch.device, tokens: int = 2048) -> float:
     """Activation bytes per token and layer of this model as it runs here (see memory_plan)."""
     model.recompute = 0
+    batch = _weightless(tokens, device)
+    return measure_token_bytes(lambda: model.hidden(batch), tokens, len(model.layers))
+
+
+def _weightless(tokens: int, device: torch.device) -> Packed:
+    """One sample of `tokens` tokens whose loss counts nothing."""
     ids = torch.zeros(tokens, dtype=torch.long, device=device)
     cu_seqlens = torch.tensor([0, tokens], dtype=torch.int32, device=device)
-    positions = torch.arange(tokens, device=device)
-    batch = Packed(ids, positions, (0, tokens), cu_seqlens, ids[:0], ids[:0], ids[:0].float())
-    return measure_token_bytes(lambda: model.hidden(batch), tokens, len(model.layers))
+    rows = torch.arange(tokens, device=device)
+    return Packed(ids, rows, (0, tokens), cu_seqlens, rows[:-1], ids[:-1], ids[:-1].float())
 
 
 def identity(
