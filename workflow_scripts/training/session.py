@@ -152,6 +152,8 @@ def prepare_lengths(
         model.recompute = plan.recompute(int(tokens))
         engine.accumulate(_weightless(int(tokens), device), last=False)
         tokens *= 1.25
+    if world_size() > 1:
+        torch.distributed.barrier()  # or the first step would be charged with the slowest compiler
 
 
 def memory_plan(
