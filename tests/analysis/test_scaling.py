@@ -10,8 +10,10 @@ from workflow_scripts.analysis.intervals import (
 from workflow_scripts.analysis.scaling import (
     contributions,
     resampled_slopes,
+    slope_of_pairs,
     slopes,
     tie_groups,
+    unsettled_pairs,
 )
 
 
@@ -122,6 +124,29 @@ def test_a_pair_that_ties_in_a_resample_is_left_out_there():
     assert linear[0] == pytest.approx(100.0)
     assert linear[1] == pytest.approx((100.0 - 50 / 0.2995) / 2)
     assert doubling[1] == pytest.approx((30 / 2 - 50 / np.log2(400 / 100.5)) / 2)
+
+
+def test_a_pair_whose_order_changes_in_too_many_resamples_is_unsettled():
+    draws = np.tile([100.0, 200.0, 203.0, 204.0], (100, 1))
+    draws[:2, 2] = 199.0  # 2 of 100 below 200: settled at 95 %, not at 97 %
+    draws[:3, 3] = 200.0  # no gap in 3 of 100
+    groups = [[0], [1], [2], [3]]
+    # pairs 01, 02, 03, 12, 13, 23
+    assert unsettled_pairs(draws, groups, 0.95).tolist() == [False] * 4 + [True, False]
+    assert unsettled_pairs(draws, groups, 0.97).tolist() == [False] * 3 + [True, True, False]
+
+
+def test_unsettled_pairs_are_those_of_points_not_of_runs():
+    draws = np.array([[100.0, 100.0, 90.0], [100.0, 100.0, 110.0]])
+    assert unsettled_pairs(draws, [[0, 1], [2]], 0.95).tolist() == [True]
+
+
+def test_slope_of_some_pairs_by_hand():
+    tokens, accuracy = np.array([1000.0, 2000.0, 4000.0]), np.array([0.1, 0.2, 0.6])
+    groups = [[0], [1], [2]]
+    found = slope_of_pairs(tokens, accuracy, groups, np.array([True, False, True]))
+    assert found == pytest.approx((10 + 20) / 2)
+    assert np.isnan(slope_of_pairs(tokens, accuracy, groups, np.zeros(3, bool)))
 
 
 def test_slope_intervals_cover_the_truth_at_their_rate():

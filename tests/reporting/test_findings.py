@@ -37,7 +37,24 @@ def test_runs_that_never_differ_are_said_to_do_so():
 
 
 def test_a_fall_is_said_as_such():
-    assert "falls" in scaling_claim(ROW | {"verdict": "falls", "scaling_per_1k_high": -0.5})
+    fall = {"scaling_per_1k": -2.0, "scaling_per_1k_low": -5.0, "scaling_per_1k_high": -0.5}
+    assert "falls" in scaling_claim(ROW | fall | {"verdict": "falls"})
+
+
+def test_a_slope_outside_its_interval_says_why():
+    doubtful = ROW | {"scaling_per_1k": 6.5, "scaling_note": "1 of 36 pairs is not settled"}
+    assert scaling_claim(doubtful) == (
+        "accuracy rises with thinking: +6.50 points per 1,000 thinking tokens [1.00, 5.00] "
+        "(+4.00 per doubling), adjusted p < 0.001. The slope lies outside its interval "
+        "(1 of 36 pairs is not settled)"
+    )
+
+
+def test_a_slope_and_an_interval_of_other_directions_are_no_claim():
+    changes = {"scaling_per_1k": -2.0, "verdict": "unresolved", "scaling_note": "not settled"}
+    said = scaling_claim(ROW | changes)
+    assert said.startswith("no claim: the slope and its interval point in different directions")
+    assert said.endswith("outside its interval (not settled)") and "survive" not in said
 
 
 def test_p_values_are_never_zero():

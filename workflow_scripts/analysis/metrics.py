@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from workflow_scripts.analysis import scaling
 from workflow_scripts.analysis.adjustment import adjusted_p, study_error
@@ -21,6 +22,10 @@ from workflow_scripts.analysis.intervals import Floats, percentile_interval
 from workflow_scripts.analysis.tables import METRICS
 
 RISES, FALLS, UNRESOLVED, UNDEFINED = "rises", "falls", "unresolved", "undefined"
+UNSETTLED = (
+    "resampling does not settle which run thinks longer in {count} of {pairs} pairs, "
+    "so the interval may miss the slope"
+)
 OPTIMISTIC = "the best of {k} runs is biased upward: compare with the expected maximum"
 
 
@@ -129,17 +134,31 @@ def slope(group: Group, grid: Grid, tie: float, confidence: float) -> Slope:
         several = len(columns) > 1
         note = f"all {len(columns)} runs think equally long" if several else "one run has no slope"
         return Slope(None, merged, note=note)
-    linear, doubling = scaling.resampled_slopes(
-        grid.token_draws[:, columns], grid.accuracy_draws[:, columns], tied, tie
-    )
+    token_draws, accuracy_draws = grid.token_draws[:, columns], grid.accuracy_draws[:, columns]
+    linear, doubling = scaling.resampled_slopes(token_draws, accuracy_draws, tied, tie)
+    unsettled = scaling.unsettled_pairs(token_draws, tied, confidence)
+    without = scaling.slope_of_pairs(mean_tokens, accuracy, tied, ~unsettled)
     return Slope(
         values,
         merged,
         _interval(linear, confidence),
         _interval(doubling, confidence),
         scaling.contributions(mean_tokens, correct, tied),
-        f"{merged} tied runs merged" if merged else "",
+        _slope_note(merged, unsettled, without),
     )
+
+
+def _slope_note(merged: int, unsettled: NDArray[np.bool_], without: float) -> str:
+    """Footnote of a slope: runs merged, and pairs (pairs,) that make its interval unreliable.
+
+    `without` is the slope of the other pairs, NaN where there are none.
+    """
+    notes = [f"{merged} tied runs merged"] if merged else []
+    if unsettled.any():
+        note = UNSETTLED.format(count=unsettled.sum(), pairs=len(unsettled))
+        rest = np.format_float_positional(without, precision=3, fractional=False, trim="-")
+        notes.append(note if np.isnan(without) else f"{note}, which is {rest} without such pairs")
+    return ", ".join(notes)
 
 
 def _interval(draws: Floats, confidence: float) -> tuple[float, float]:
@@ -175,7 +194,7 @@ def _scaling(found: Slope, largest: Floats, alpha: float) -> dict[str, Any]:
         "scaling_per_doubling_low": _known(found.per_doubling[0]),
         "scaling_per_doubling_high": _known(found.per_doubling[1]),
         "p_adjusted": p_value,
-        "verdict": verdict(found.per_1k, p_value, alpha),
+        "verdict": verdict(found.values.per_1k, found.per_1k, p_value, alpha),
     }
 
 
@@ -184,13 +203,17 @@ def _known(value: float) -> float | None:
     return None if np.isnan(value) else value
 
 
-def verdict(interval: tuple[float, float], p_adjusted: float, alpha: float) -> str:
-    """What may be said about a slope: its interval excludes 0 and the adjusted test agrees."""
+def verdict(slope: float, interval: tuple[float, float], p_adjusted: float, alpha: float) -> str:
+    """What may be said about a slope: its interval excludes 0 and the adjusted test agrees.
+
+    The slope can lie outside its interval (`scaling.unsettled_pairs`), even beyond 0, and the test
+    is one of the slope: nothing is said where slope and interval disagree about the direction.
+    """
     if p_adjusted > alpha:
         return UNRESOLVED
-    if interval[0] > 0:
+    if min(slope, interval[0]) > 0:
         return RISES
-    return FALLS if interval[1] < 0 else UNRESOLVED
+    return FALLS if max(slope, interval[1]) < 0 else UNRESOLVED
 
 
 def _maximum(group: Group, found: Slope) -> dict[str, Any]:

@@ -105,6 +105,33 @@ def resampled_slopes(
     return linear * PER_1K, doubling
 
 
+def unsettled_pairs(
+    token_draws: Floats, groups: list[list[int]], confidence: float
+) -> NDArray[np.bool_]:
+    """Pairs of points of which resampling does not settle which one thinks longer: (pairs,).
+
+    `token_draws` is (resamples, runs) of mean tokens; pairs are in the order of `_pairs`. True
+    where the interval of the gap in tokens reaches 0. The slope of such a pair has a pole inside
+    that interval, so no bounded interval of the slope covers it at the stated rate.
+    """
+    t = token_draws @ averaging(groups, token_draws.shape[1])
+    first, second = _pairs(t.shape[1])
+    reversed_share = (t[:, second] <= t[:, first]).mean(axis=0)
+    return reversed_share > (1 - confidence) / 2
+
+
+def slope_of_pairs(
+    tokens: Floats, accuracy: Floats, groups: list[list[int]], kept: NDArray[np.bool_]
+) -> float:
+    """Mean slope per 1,000 tokens over the pairs of points in `kept` (pairs,). NaN without any.
+
+    `tokens` and `accuracy` (shares of 1) are (runs,).
+    """
+    merge = averaging(groups, len(tokens))
+    linear, _ = _mean_slopes(tokens @ merge, accuracy @ merge * PERCENT, kept)
+    return float(linear) * PER_1K
+
+
 def contributions(tokens: Floats, correct: Floats, groups: list[list[int]]) -> Floats:
     """Each question's share of the per-1,000-token slope, runs' mean tokens held fixed.
 

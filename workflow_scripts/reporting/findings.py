@@ -58,15 +58,27 @@ def scaling_claim(row: dict[str, Any]) -> str:
         return "no scaling can be claimed: no run differs from another in accuracy"
     p_value = f"adjusted {p_relation(row['p_adjusted'])}"
     if row["verdict"] == "rises":
-        return f"accuracy rises with thinking: {slope_text(row)}, {p_value}"
+        return f"accuracy rises with thinking: {slope_text(row)}, {p_value}{_outside(row)}"
     if row["verdict"] == "falls":
-        return f"accuracy falls with thinking: {slope_text(row)}, {p_value}"
+        return f"accuracy falls with thinking: {slope_text(row)}, {p_value}{_outside(row)}"
     if row["scaling_per_1k_low"] > 0 or row["scaling_per_1k_high"] < 0:
+        if (row["scaling_per_1k"] > 0) != (row["scaling_per_1k_low"] > 0):
+            return (
+                f"no claim: the slope and its interval point in different directions "
+                f"({slope_text(row)}){_outside(row)}"
+            )
         return (
             f"no claim: the interval of this slope alone excludes 0 ({slope_text(row)}), but it "
             f"does not survive the adjustment over all tests of the study ({p_value})"
         )
     return f"no scaling can be claimed: {slope_text(row)}; the interval includes 0"
+
+
+def _outside(row: dict[str, Any]) -> str:
+    """Why a slope lies outside its interval, where it does."""
+    if row["scaling_per_1k_low"] <= row["scaling_per_1k"] <= row["scaling_per_1k_high"]:
+        return ""
+    return f". The slope lies outside its interval ({row['scaling_note']})"
 
 
 def p_text(value: float | None) -> str:

@@ -1,0 +1,78 @@
+import polars as pl
+import pytest
+
+from workflow_scripts.analysis.grid import grid
+from workflow_scripts.analysis.headline import Run
+from workflow_scripts.analysis.metrics import (
+    FALLS,
+    RISES,
+    UNRESOLVED,
+    Group,
+    Slope,
+    slope,
+    verdict,
+)
+
+QUESTIONS = 50
+SCATTERED = [4 * (7 * i % QUESTIONS) for i in range(QUESTIONS)]  # mean 98, 0 to 196
+
+
+def slope_of(*runs: tuple[list[int], int]) -> Slope:
+    """Slope of runs given as thinking tokens per question and how many first ones are right."""
+    cells = [
+        pl.DataFrame(
+            {
+                "model": "s1k",
+                "dataset": "algebra",
+                "method": "force-wait-1",
+                "budget": str(number),
+                "question_id": [f"q{i:02d}" for i in range(QUESTIONS)],
+                "verdict": [i < right for i in range(QUESTIONS)],
+                "thinking_tokens": tokens,
+            }
+        )
+        for number, (tokens, right) in enumerate(runs)
+    ]
+    members = tuple(
+        Run("force-wait-1", "force", str(number), QUESTIONS, right, right / QUESTIONS,
+            sum(tokens) / QUESTIONS, 0)
+        for number, (tokens, right) in enumerate(runs)
+    )  # fmt: skip
+    group = Group("s1k", "algebra", "method", "force-wait-1", "force-wait", "force", members)
+    return slope(group, grid("algebra", pl.concat(cells), 2000, 42), tie=0.01, confidence=0.95)
+
+
+def test_a_slope_outside_its_interval_says_why():
+    """97 and 98 tokens, 30 and 40 of 50 right: 20,000 points per 1,000 tokens from this pair.
+
+    The 98 are a mean of scattered lengths, so nearly half of the resamples reverse the pair.
+    """
+    found = slope_of(([48] * QUESTIONS, 0), ([97] * QUESTIONS, 30), (SCATTERED, 40))
+    others = (60 / 0.049 + 80 / 0.050) / 2
+    assert found.values.per_1k == pytest.approx((20000 + 2 * others) / 3, rel=1e-9)
+    assert found.per_1k[0] < others < found.per_1k[1] < found.values.per_1k
+    assert found.note == (
+        "resampling does not settle which run thinks longer in 1 of 3 pairs, so the interval may "
+        "miss the slope, which is 1410 without such pairs"
+    )
+
+
+def test_a_slope_without_any_settled_pair_says_so():
+    found = slope_of(([97] * QUESTIONS, 30), (SCATTERED, 40))
+    assert found.note.endswith("in 1 of 1 pairs, so the interval may miss the slope")
+
+
+def test_a_slope_of_runs_well_apart_lies_in_its_interval_and_needs_no_note():
+    found = slope_of(([48] * QUESTIONS, 0), (SCATTERED, 30), ([300] * QUESTIONS, 40))
+    assert found.per_1k[0] < found.values.per_1k < found.per_1k[1]
+    assert found.note == ""
+
+
+def test_a_claim_needs_slope_and_interval_on_the_same_side_of_zero():
+    assert verdict(2.0, (1.0, 3.0), 0.001, 0.025) == RISES
+    assert verdict(4.0, (1.0, 3.0), 0.001, 0.025) == RISES
+    assert verdict(-4.0, (1.0, 3.0), 0.001, 0.025) == UNRESOLVED
+    assert verdict(-2.0, (-3.0, -1.0), 0.001, 0.025) == FALLS
+    assert verdict(4.0, (-3.0, -1.0), 0.001, 0.025) == UNRESOLVED
+    assert verdict(2.0, (-1.0, 3.0), 0.001, 0.025) == UNRESOLVED
+    assert verdict(2.0, (1.0, 3.0), 0.03, 0.025) == UNRESOLVED
