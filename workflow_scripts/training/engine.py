@@ -42,6 +42,7 @@ def leave_distributed() -> None:
     """
     if world_size() > 1:
         dist.barrier()
+    if dist.is_initialized():
         dist.destroy_process_group()
 
 
