@@ -58,6 +58,10 @@ class PlainEngine:
         torch._foreach_zero_([master.grad for master in masters])
         return float(norm)
 
+    def gathered_bytes(self) -> float:
+        """Nothing is gathered on one device."""
+        return 0.0
+
     def free_bytes(self, device: torch.device) -> float:
         """Device memory left for activations, once Adam's states are there."""
         torch.cuda.empty_cache()

@@ -85,18 +85,20 @@ def prepare(args: argparse.Namespace, name: str) -> Any:
     import torch
 
     from benchmarks.training_workload import s1k_lengths, store_of
-    from workflow_scripts.training import attention, loop, packed_model, session
-    from workflow_scripts.training.compile_layers import compile_layers, should_compile
+    from workflow_scripts.training import attention, packed_model
+    from workflow_scripts.training.checkpoints import Checkpoints
+    from workflow_scripts.training.compile_layers import should_compile
     from workflow_scripts.training.deepspeed_config import deepspeed_config
     from workflow_scripts.training.engine import Engine, start_distributed
-    from workflow_scripts.training.flops import device_peak, model_shape
-    from workflow_scripts.training.recipe import TrainSettings
-    from workflow_scripts.training.schedule import Schedule
+    from workflow_scripts.training.preparation import ready_run
+    from workflow_scripts.training.recipe import Recipe, TrainSettings
 
     start_distributed(name)
     device = torch.device(name)
     zero = ZERO_3 if args.layers else {"stage": 1}
-    settings = TrainSettings("bench", "w", "c", deepspeed={"zero_optimization": zero})
+    settings = TrainSettings(
+        "bench", "w", "c", recipe=Recipe(epochs=1), seed=3, deepspeed={"zero_optimization": zero}
+    )
     backend, _ = attention.choose("auto", device, torch.bfloat16)
     attention.install(backend)
     compiled = should_compile(args.compile, name, backend.name)
@@ -106,26 +108,10 @@ def prepare(args: argparse.Namespace, name: str) -> Any:
     sizes = shape_of(args.layers, name)
     store = store_of(lengths, sizes["vocab_size"], 1)
     model = packed_model.wrap(random_weights(sizes, config, name), backend)
-    shape = model_shape(model.causal_lm)
-    engine = Engine(model, config, 1e-4)
-    if compiled:
-        compile_layers(engine.module)
-    plan = session.memory_plan(settings, engine, device, compiled, None)
-    begin = time.perf_counter()
-    session.prepare_lengths(engine, store, plan, device, compiled)
-    print(f"    {plan}, lengths ready in {time.perf_counter() - begin:.1f} s", flush=True)
-    return loop.Run(
-        engine=engine,
-        store=store,
-        schedule=Schedule(len(lengths), 16, 1, 3),
-        recipe=settings.recipe,
-        plan=plan,
-        shape=shape,
-        peak=device_peak(device, torch.bfloat16),
-        device=device,
-        checkpoints=None,  # type: ignore[arg-type]  # nothing is saved here
-        checkpoint_every=10**9,
-    )
+    engine = Engine(model, config, settings.recipe.weight_decay)
+    run = ready_run(settings, store, engine, device, compiled, Checkpoints(Path("none"), {}))
+    print(f"    {run.plan}", flush=True)
+    return run
 
 
 def shape_of(layers: int, name: str) -> dict[str, Any]:

@@ -83,61 +83,42 @@ def run_ours(variant: Variant, steps: int, warm: int) -> dict[str, Any]:
     from benchmarks.training_plain_engine import PlainEngine
     from benchmarks.training_workload import random_model, shape_for, store_of
     from workflow_scripts.training import attention, loop, packed_model
-    from workflow_scripts.training.compile_layers import compile_layers, should_compile
+    from workflow_scripts.training.checkpoints import Checkpoints
+    from workflow_scripts.training.compile_layers import should_compile
     from workflow_scripts.training.deepspeed_config import deepspeed_config
     from workflow_scripts.training.engine import Engine, start_distributed
-    from workflow_scripts.training.flops import device_peak, model_shape
-    from workflow_scripts.training.memory_plan import gpu_plan
-    from workflow_scripts.training.recipe import TrainSettings
-    from workflow_scripts.training.schedule import Schedule
-    from workflow_scripts.training.session import prepare_lengths, probe_token_bytes
+    from workflow_scripts.training.preparation import ready_run
+    from workflow_scripts.training.recipe import Recipe, TrainSettings
 
     started = time.perf_counter()
     device, gpu = torch.device(name), name == "cuda"
     start_distributed(name)
     sizes = shape_for(name)
-    settings = TrainSettings("bench", "w", "c")
     lengths, batch = lengths_of(variant.lengths, steps)
     lengths = lengths if gpu else lengths // 20 + 200
+    settings = TrainSettings(
+        "bench",
+        "w",
+        "c",
+        recipe=Recipe(epochs=1, batch_size=batch),
+        seed=3,
+        micro_batch_tokens=variant.tokens,
+        activation_checkpointing=variant.recompute,
+    )
     store = store_of(lengths, sizes["vocab_size"], 1)
     backend, error = attention.choose(variant.attention, device, torch.bfloat16)
     attention.install(backend)
     causal_lm = random_model(sizes, attention.NAME, name, torch.bfloat16)
     model = packed_model.wrap(causal_lm, backend, variant.slab_rows)
-    shape = model_shape(causal_lm)
+    compiled = should_compile(variant.compile, name, backend.name)
     if variant.plain:
         engine: Any = PlainEngine(model, settings.recipe)
     else:
-        config = deepspeed_config(settings, name)
-        engine = Engine(model, config, 1e-4, one_pass=variant.one_pass)
-    compiled = should_compile(variant.compile, name, backend.name)
-    if compiled:
-        compile_layers(model)
-    free = engine.free_bytes(device) if gpu else 8e9
-    held = probe_token_bytes(model, device) if gpu else None
-    plan = gpu_plan(
-        variant.tokens,
-        variant.recompute,
-        causal_lm.config,
-        compiled,
-        variant.slab_rows,
-        engine.free_bytes(device) if gpu else free,
-        held,
-    )
+        config = deepspeed_config(settings, name, compiled)
+        engine = Engine(model, config, settings.recipe.weight_decay, one_pass=variant.one_pass)
+    run = ready_run(settings, store, engine, device, compiled, Checkpoints(Path("none"), {}))
+    plan, shape = run.plan, run.shape
     print(f"    {plan}", flush=True)
-    prepare_lengths(engine, store, plan, device, compiled)
-    run = loop.Run(
-        engine=engine,
-        store=store,
-        schedule=Schedule(len(lengths), batch, 1, 3),
-        recipe=settings.recipe,
-        plan=plan,
-        shape=shape,
-        peak=device_peak(device, torch.bfloat16),
-        device=device,
-        checkpoints=None,  # type: ignore[arg-type]  # nothing is saved here
-        checkpoint_every=10**9,
-    )
     loaded = time.perf_counter() - started
     marks = watch(engine) if os.environ.get("MARKS") and gpu else None
     rows = []
@@ -165,7 +146,11 @@ def run_ours(variant: Variant, steps: int, warm: int) -> dict[str, Any]:
         "error": error,
         "first_s": rows[0]["seconds"],
     }
-    facts |= {"free_gb": free / 1e9, "pack": plan.micro_batch_tokens, "compiled": compiled}
+    facts |= {
+        "free_gb": plan.free_bytes / 1e9,
+        "pack": plan.micro_batch_tokens,
+        "compiled": compiled,
+    }
     if os.environ.get("PROFILE"):
         profile_step(run, Path(os.environ["PROFILE"]))
     return {**rates(rows[warm:], shape), **facts}

@@ -67,9 +67,9 @@ def train(  # type: ignore[no-untyped-def]
     from workflow_scripts.training.memory_plan import cpu_plan
     from workflow_scripts.training.micro_batch import assemble, sample_weights
     from workflow_scripts.training.packed_model import load
+    from workflow_scripts.training.preparation import prepare_lengths
     from workflow_scripts.training.recipe import Recipe, TrainSettings
     from workflow_scripts.training.schedule import Schedule, share
-    from workflow_scripts.training.session import prepare_lengths
 
     recipe = Recipe(learning_rate=LEARNING_RATE, batch_size=4, max_grad_norm=0.5)
     settings = TrainSettings("t", "w", "c", recipe=recipe, precision=precision)

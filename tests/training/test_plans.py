@@ -1,6 +1,7 @@
 """Learning rate, FLOPs, memory plan and DeepSpeed configuration."""
 
 from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,6 +10,8 @@ from transformers import Qwen2Config
 
 from tests.training import tiny
 from workflow_scripts.common.errors import ConfigError
+from workflow_scripts.training import preparation
+from workflow_scripts.training.checkpoints import Saved
 from workflow_scripts.training.compile_layers import should_compile
 from workflow_scripts.training.cpu_linear import available, use_onednn
 from workflow_scripts.training.deepspeed_config import deepspeed_config
@@ -98,6 +101,23 @@ def test_zero_3_prefers_large_packs_to_kept_activations() -> None:
     few = tight(6e9)
     assert few.micro_batch_tokens > 2 * tight(0.0).micro_batch_tokens
     assert 0 < few.recompute(few.micro_batch_tokens) <= 36
+
+
+def test_a_gpus_plan_uses_what_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Free memory, bytes per token and the model's own slab, on a GPU that is stood in for."""
+    model = SimpleNamespace(causal_lm=SimpleNamespace(config=shape_3b()), slab_rows=2048)
+    engine = SimpleNamespace(
+        module=model, stage=1, free_bytes=lambda _: 28.06e9, gathered_bytes=lambda: 0.0
+    )
+    monkeypatch.setattr(preparation, "probe_token_bytes", lambda *_: 70_000.0)
+    gpu = torch.device("cuda")
+    plan = preparation.memory_plan(settings(), engine, gpu, True, None)  # type: ignore[arg-type]
+    assert (plan.token_bytes, plan.free_bytes) == (70_000.0, 28.06e9)
+    expected = gpu_plan("auto", "auto", shape_3b(), True, 2048, 28.06e9, 70_000.0)
+    assert plan == expected
+    saved = Saved(3, "step-000003", 5000, {}, [])
+    resumed = preparation.memory_plan(settings(), engine, gpu, True, saved)  # type: ignore[arg-type]
+    assert resumed.micro_batch_tokens == 5000
 
 
 def test_users_deepspeed_keys_win() -> None:
