@@ -1,4 +1,6 @@
-"""Training curves: loss, learning rate, gradient norm and speed by step."""
+"""Training curves: loss, learning rate, gradient norm, speed and memory by step."""
+
+import math
 
 import polars as pl
 from plotnine import (
@@ -13,11 +15,14 @@ from plotnine import (
 
 from workflow_scripts.reporting.style import COLOURS, LINES, look, scheme
 
+# column of the log -> panel and factor
 CURVES = {
-    "loss": "Loss",
-    "learning_rate": "Learning rate (1e-5)",
-    "grad_norm": "Gradient norm",
-    "tokens_per_second": "Tokens per second",
+    "loss": ("Loss", 1.0),
+    "learning_rate": ("Learning rate (1e-5)", 1e5),
+    "grad_norm": ("Gradient norm", 1.0),
+    "tokens_per_second": ("Tokens per second", 1.0),
+    "mfu": ("Causal MFU (%)", 100.0),
+    "memory_mb": ("Peak memory (GiB)", 1 / 1024),
 }
 
 
@@ -28,15 +33,15 @@ def training_plot(logs: dict[str, pl.DataFrame]) -> ggplot:
         log.select(
             "step",
             model=pl.lit(model),
-            curve=pl.lit(CURVES[name]),
-            value=pl.col(name).cast(pl.Float64) * (1e5 if name == "learning_rate" else 1),
+            curve=pl.lit(CURVES[name][0]),
+            value=pl.col(name).cast(pl.Float64) * CURVES[name][1],
         )
         for model, log in logs.items()
         for name in present
     ]
     models = list(logs)
     long = pl.concat(parts).with_columns(
-        pl.col("curve").cast(pl.Enum([CURVES[name] for name in present])),
+        pl.col("curve").cast(pl.Enum([CURVES[name][0] for name in present])),
         pl.col("model").cast(pl.Enum(models)),
     )
     return (
@@ -46,5 +51,5 @@ def training_plot(logs: dict[str, pl.DataFrame]) -> ggplot:
         + scale_color_manual(values=scheme(models, COLOURS))
         + scale_linetype_manual(values=scheme(models, LINES))
         + labs(x="Optimiser step", y="")
-        + look(8.5, 5.2)
+        + look(8.5, 2.6 * math.ceil(len(present) / 2))
     )
