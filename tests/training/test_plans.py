@@ -10,7 +10,7 @@ from transformers import Qwen2Config
 
 from tests.training import tiny
 from workflow_scripts.common.errors import ConfigError
-from workflow_scripts.training import preparation
+from workflow_scripts.training import cpu_linear, flops, preparation
 from workflow_scripts.training.checkpoints import Saved
 from workflow_scripts.training.compile_layers import should_compile
 from workflow_scripts.training.cpu_linear import available, use_onednn
@@ -155,6 +155,24 @@ def test_compile_where_it_pays() -> None:
     assert not should_compile("off", "cuda", "varlen")
     with pytest.raises(ConfigError, match="compile"):
         should_compile("on", "cuda", "sdpa")
+
+
+@pytest.mark.skipif(not available(), reason="this torch has no oneDNN")
+def test_a_cpus_peak_is_that_of_the_kernel_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    """torch's own product is half as fast in float32: MFU would exceed 100 %."""
+    calls = []
+
+    def product(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        calls.append(a.shape)
+        return a
+
+    monkeypatch.setattr(cpu_linear, "product", product)
+    monkeypatch.setattr(flops, "PEAK_SECONDS", 0.01)
+    peak = flops.device_peak(torch.device("cpu"), torch.float32)
+    assert len(calls) > 1 and peak.rate > 0
+    calls.clear()
+    flops.device_peak(torch.device("cpu"), torch.bfloat16)
+    assert not calls
 
 
 @pytest.mark.skipif(not available(), reason="this torch has no oneDNN")

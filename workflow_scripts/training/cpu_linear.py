@@ -19,18 +19,18 @@ class _Linear(torch.autograd.Function):
     ) -> torch.Tensor:
         ctx.save_for_backward(rows, weight)
         ctx.biased = bias is not None
-        return _product(rows, weight, bias)
+        return product(rows, weight, bias)
 
     @staticmethod
     def backward(ctx: Any, *grads: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         rows, weight = ctx.saved_tensors
         grad = grads[0].contiguous()
-        grad_rows = _product(grad, weight.t()) if ctx.needs_input_grad[0] else None
-        grad_weight = _product(grad.t(), rows.t()) if ctx.needs_input_grad[1] else None
+        grad_rows = product(grad, weight.t()) if ctx.needs_input_grad[0] else None
+        grad_weight = product(grad.t(), rows.t()) if ctx.needs_input_grad[1] else None
         return grad_rows, grad_weight, grad.sum(0) if ctx.biased else None
 
 
-def _product(
+def product(
     rows: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None
 ) -> torch.Tensor:
     """rows @ weight.T + bias."""
