@@ -15,6 +15,7 @@ from workflow_scripts.training.checkpoints import Saved
 from workflow_scripts.training.compile_layers import should_compile
 from workflow_scripts.training.cpu_linear import available, use_onednn
 from workflow_scripts.training.deepspeed_config import deepspeed_config
+from workflow_scripts.training.engine import Engine
 from workflow_scripts.training.flops import ModelShape, model_shape
 from workflow_scripts.training.memory_plan import MemoryPlan, gpu_plan
 from workflow_scripts.training.recipe import Recipe, TrainSettings, learning_rate
@@ -118,6 +119,26 @@ def test_a_gpus_plan_uses_what_is_measured(monkeypatch: pytest.MonkeyPatch) -> N
     saved = Saved(3, "step-000003", 5000, {}, [])
     resumed = preparation.memory_plan(settings(), engine, gpu, True, saved)  # type: ignore[arg-type]
     assert resumed.micro_batch_tokens == 5000
+
+
+@pytest.mark.parametrize("states", [{}, {0: "made"}])
+def test_adams_states_are_counted_before_they_exist(
+    monkeypatch: pytest.MonkeyPatch, states: dict[int, str]
+) -> None:
+    """8 bytes per parameter of this process: of its optimiser, or of its parts under ZeRO-3."""
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: None)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (1000, 2000))
+    for stage, mine in ((1, 7), (3, 5)):
+        engine = Engine.__new__(Engine)
+        part = torch.nn.Parameter(torch.empty(0))
+        part.ds_tensor = torch.zeros(5)  # type: ignore[attr-defined]
+        module = SimpleNamespace(parameters=lambda part=part: [part])
+        group = {"params": [torch.zeros(7 if stage == 1 else 0)]}
+        optimizer = SimpleNamespace(state=states, param_groups=[group])
+        engine.config, engine.stage = {}, stage
+        engine.deepspeed = SimpleNamespace(module=module, optimizer=optimizer)
+        expected = 1000 if states else 1000 - 8 * mine
+        assert engine.free_bytes(torch.device("cuda")) == expected
 
 
 def test_users_deepspeed_keys_win() -> None:
