@@ -145,8 +145,6 @@ def run_ours(variant: Variant, steps: int, warm: int) -> dict[str, Any]:
         "attention": backend.name,
         "error": error,
         "first_s": rows[0]["seconds"],
-    }
-    facts |= {
         "free_gb": plan.free_bytes / 1e9,
         "pack": plan.micro_batch_tokens,
         "compiled": compiled,

@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 
 from workflow_scripts.common.errors import ConfigError, UserError
+from workflow_scripts.training.flops import head_dim
 from workflow_scripts.training.micro_batch import Packed
 
 NAME = "s1flow_packed"
@@ -25,32 +26,25 @@ TOLERANCE = 1e-2  # relative error against float32, forward and gradients, bf16 
 Kernel = Callable[..., torch.Tensor]
 
 
+def _nothing(*_: Any) -> None:
+    """Most kernels need no preparation."""
+
+
 @dataclass(frozen=True)
 class Backend:
     """One way to compute packed attention.
 
     kernel     (query, key, value, scale, **bounds) -> [1, T, H, D]
     arguments  which facts of a `Packed` the kernel takes
+    prepare    (config, lengths, device, dtype, recomputed): do now what the kernel would do at the
+               first sight of each sample length; `config` is the transformers configuration, the
+               rest as in cudnn_attention.build_plans
     """
 
     name: str
     kernel: Kernel
     arguments: Callable[[Packed], dict[str, Any]]
-
-    def prepare(
-        self, config: Any, lengths: np.ndarray, device: torch.device, dtype: Any, recomputed: bool
-    ) -> None:
-        """What the kernel would otherwise do at the first sight of each sample length.
-
-        config  the transformers configuration; see cudnn_attention.build_plans
-        """
-        if self.name == "cudnn":
-            from workflow_scripts.training.cudnn_attention import build_plans
-
-            queries = config.num_attention_heads
-            width = getattr(config, "head_dim", None) or config.hidden_size // queries
-            heads = (queries, config.num_key_value_heads, width)
-            build_plans(lengths, heads, device, dtype, recomputed)
+    prepare: Callable[..., None] = _nothing
 
 
 def _sdpa(
@@ -113,6 +107,19 @@ def _cudnn(
     return cudnn_packed(q, k, v, edges, scale)[0][None]
 
 
+def _cudnn_plans(
+    config: Any,
+    lengths: np.ndarray,
+    device: torch.device,
+    dtype: torch.dtype,
+    recomputed: bool,
+) -> None:
+    from workflow_scripts.training.cudnn_attention import build_plans
+
+    heads = (config.num_attention_heads, config.num_key_value_heads, head_dim(config))
+    build_plans(lengths, heads, device, dtype, recomputed)
+
+
 def _flex(
     query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float, block_mask: Any
 ) -> torch.Tensor:
@@ -158,7 +165,7 @@ BACKENDS = {
     "sdpa": Backend("sdpa", _sdpa, _by_bounds),
     "varlen": Backend("varlen", _varlen, _by_cu_seqlens),
     "flash": Backend("flash", _flash, _by_cu_seqlens),
-    "cudnn": Backend("cudnn", _cudnn, _by_edges),
+    "cudnn": Backend("cudnn", _cudnn, _by_edges, _cudnn_plans),
     "flex": Backend("flex", _flex, _by_block_mask),
 }
 

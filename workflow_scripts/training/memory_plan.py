@@ -10,6 +10,8 @@ from typing import Any
 
 import torch
 
+from workflow_scripts.training.flops import head_dim
+
 CPU_TOKENS = 4096  # wide enough for the matrix products, small enough for the caches
 SMALLEST, LARGEST = 8192, 16384  # packs beyond this gain nothing more on one GPU
 LARGEST_SHARED = 32768  # several GPUs: the share of a step in one pack, its sums hidden behind it
@@ -90,11 +92,10 @@ def gpu_plan(
     that recompute layers are better than many small ones, and the pack may need recomputation.
     """
     layers, width, ffn = config.num_hidden_layers, config.hidden_size, config.intermediate_size
-    head_dim = getattr(config, "head_dim", None) or width // config.num_attention_heads
-    heads, kv_heads = config.num_attention_heads, config.num_key_value_heads
-    per_token = 2 * (2 * width + (2 * heads + 2 * kv_heads) * head_dim + 2 * ffn) + 4 * heads
+    heads, kv_heads, size = config.num_attention_heads, config.num_key_value_heads, head_dim(config)
+    per_token = 2 * (2 * width + (2 * heads + 2 * kv_heads) * size + 2 * ffn) + 4 * heads
     if not compiled:
-        per_token += 2 * (6 * width + 2 * ffn + (heads + kv_heads) * head_dim) + 8 * width
+        per_token += 2 * (6 * width + 2 * ffn + (heads + kv_heads) * size) + 8 * width
     per_token = measured or per_token
     vocabulary = config.vocab_size
     fixed = slab_rows * vocabulary * 2 + vocabulary * width * (4 + 2 + 2) + MARGIN + gathered_bytes

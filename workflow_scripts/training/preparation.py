@@ -30,12 +30,17 @@ def ready_run(
     device: torch.device,
     compiled: bool,
     checkpoints: Checkpoints,
+    resumed: Saved | None = None,
 ) -> Run:
-    """A run whose next call is its first step; `compiled` says whether to compile the layers."""
+    """A run whose next call is its first step.
+
+    compiled  whether to compile the decoder layers
+    resumed   the checkpoint that the caller is going to load
+    """
     recipe, model = settings.recipe, engine.module
     if compiled:
         compile_layers(model)
-    plan = memory_plan(settings, engine, device, compiled, checkpoints.find())
+    plan = memory_plan(settings, engine, device, compiled, resumed)
     prepare_lengths(engine, store, plan, device, compiled)
     return Run(
         engine=engine,
@@ -99,8 +104,8 @@ def prepare_lengths(
     config, dtype = model.causal_lm.config, next(model.parameters()).dtype
     recomputed = plan.recompute(max(plan.micro_batch_tokens, int(lengths.max()))) > 0
     model.backend.prepare(config, lengths, device, dtype, recomputed)
-    tokens = float(lengths.min()) if compiled else float("inf")
-    while tokens <= LARGEST_WARM_PACK:
+    tokens = float(lengths.min())
+    while compiled and tokens <= LARGEST_WARM_PACK:
         model.recompute = plan.recompute(int(tokens))
         engine.accumulate(_weightless(int(tokens), device), last=False)
         tokens *= 1.25

@@ -13,7 +13,7 @@ from workflow_scripts.common.errors import InputError
 from workflow_scripts.common.job import log
 from workflow_scripts.training import cpu_linear, export, manifest
 from workflow_scripts.training.attention import Backend, choose
-from workflow_scripts.training.checkpoints import Checkpoints
+from workflow_scripts.training.checkpoints import Checkpoints, Saved
 from workflow_scripts.training.compile_layers import should_compile
 from workflow_scripts.training.deepspeed_config import deepspeed_config, zero_stage
 from workflow_scripts.training.engine import Engine, start_distributed
@@ -58,8 +58,7 @@ def finetune(
         torch.set_num_threads(max(1, settings.threads // world_size()))
     _check_vocabulary(store, base)
     backend, error = choose(settings.attention, device, dtype)
-    run = _prepare(settings, store, base, backend, device, dtype)
-    saved = run.checkpoints.find()
+    run, saved = _prepare(settings, store, base, backend, device, dtype)
     curve: list[dict[str, Any]] = list(saved.curve) if saved else []
     if saved:
         run.checkpoints.load(run.engine, saved)
@@ -94,11 +93,11 @@ def _prepare(
     backend: Backend,
     device: torch.device,
     dtype: torch.dtype,
-) -> Run:
+) -> tuple[Run, Saved | None]:
     compiled = should_compile(settings.compile, device.type, backend.name)
     config = deepspeed_config(settings, device.type, compiled)
     checkpoints = Checkpoints(Path(settings.checkpoints), identity(settings, store, base, config))
-    checkpoints.find()  # another run's is refused before anything is loaded
+    saved = checkpoints.find()  # another run's is refused before anything is loaded
     partitioned = config if zero_stage(config) == 3 else None
     model = load(base.folder, backend, dtype, SLAB_ROWS, partitioned)
     if partitioned is None:
@@ -106,7 +105,7 @@ def _prepare(
         if device.type == "cpu" and cpu_linear.available():
             cpu_linear.use_onednn(model)
     engine = Engine(model, config, settings.recipe.weight_decay)
-    return ready_run(settings, store, engine, device, compiled, checkpoints)
+    return ready_run(settings, store, engine, device, compiled, checkpoints, saved), saved
 
 
 def identity(
