@@ -124,7 +124,18 @@ def _flex(
     query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float, block_mask: Any
 ) -> torch.Tensor:
     """FlexAttention with a mask of whole samples."""
-    out = _flex_compiled()(query, key, value, block_mask=block_mask, scale=scale, enable_gqa=True)
+    # Packs under 128 tokens would get the kernel for decoding, for which torch 2.13 finds no
+    # configuration with these masks: "No choices exist for backend".
+    options = {"BACKEND": "TRITON"} if query.is_cuda else None
+    out = _flex_compiled()(
+        query,
+        key,
+        value,
+        block_mask=block_mask,
+        scale=scale,
+        enable_gqa=True,
+        kernel_options=options,
+    )
     return out.transpose(1, 2)
 
 
