@@ -29,7 +29,7 @@ rule count_points:
         settings=SETTINGS.analysis(),
         code=code_id("analysis.count_points"),
     shell:
-        "python -m workflow_scripts.analysis.count_points --generations {input.generations} "
+        "exec python -m workflow_scripts.analysis.count_points --generations {input.generations} "
         "--grades {input.grades} --engines {input.engines} --benchmarks {input.benchmarks} "
         "--points {output.points} --outcomes {output.outcomes} --quality {output.quality} "
         "--settings {params.settings:q} --log {log}"
@@ -65,6 +65,6 @@ rule measure:
         settings=SETTINGS.analysis(),
         code=code_id("analysis.measure"),
     shell:
-        "python -m workflow_scripts.analysis.measure --points {input.points} "
+        "exec python -m workflow_scripts.analysis.measure --points {input.points} "
         "--outcomes {input.outcomes} --metrics {output.metrics} --pairs {output.pairs} "
         "--checks {output.checks} --settings {params.settings:q} --log {log}"

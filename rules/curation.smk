@@ -21,7 +21,7 @@ rule load_benchmark:
         settings=lambda w: SETTINGS.load_benchmark(w.dataset),
         code=code_id("curation.load_benchmark"),
     shell:
-        "python -m workflow_scripts.curation.load_benchmark --files {input.files} "
+        "exec python -m workflow_scripts.curation.load_benchmark --files {input.files} "
         "--benchmark {output.benchmark} --settings {params.settings:q} --log {log}"
 
 
@@ -46,8 +46,8 @@ rule load_pool:
         settings=SETTINGS.load_pool(),
         code=code_id("curation.load_pool"),
     shell:
-        "python -m workflow_scripts.curation.load_pool --files {input.files} --pool {output.pool} "
-        "--audit {output.audit} --settings {params.settings:q} --log {log}"
+        "exec python -m workflow_scripts.curation.load_pool --files {input.files} "
+        "--pool {output.pool} --audit {output.audit} --settings {params.settings:q} --log {log}"
 
 
 rule filter_quality:
@@ -69,7 +69,7 @@ rule filter_quality:
         settings=SETTINGS.curation("quality"),
         code=code_id("curation.filter_quality"),
     shell:
-        "python -m workflow_scripts.curation.filter_quality --pool {input.pool} "
+        "exec python -m workflow_scripts.curation.filter_quality --pool {input.pool} "
         "--quality {output.quality} --settings {params.settings:q} --log {log}"
 
 
@@ -97,7 +97,7 @@ rule decontaminate:
         settings=SETTINGS.decontaminate(),
         code=code_id("curation.decontaminate"),
     shell:
-        "python -m workflow_scripts.curation.decontaminate --pool {input.pool} "
+        "exec python -m workflow_scripts.curation.decontaminate --pool {input.pool} "
         "--quality {input.quality} --benchmarks {input.benchmarks} "
         "--decontamination {output.decontamination} --contamination {output.contamination} "
         "--settings {params.settings:q} --log {log}"
@@ -123,7 +123,7 @@ rule filter_difficulty:
         settings=SETTINGS.curation("difficulty"),
         code=code_id("curation.filter_difficulty"),
     shell:
-        "python -m workflow_scripts.curation.filter_difficulty --pool {input.pool} "
+        "exec python -m workflow_scripts.curation.filter_difficulty --pool {input.pool} "
         "--decontamination {input.decontamination} --difficulty {output.difficulty} "
         "--settings {params.settings:q} --log {log}"
 
@@ -151,9 +151,9 @@ rule select:
         settings=lambda w: SETTINGS.select(w.selector),
         code=code_id("curation.select"),
     shell:
-        "python -m workflow_scripts.curation.select --pool {input.pool} --quality {input.quality} "
-        "--decontamination {input.decontamination} --difficulty {input.difficulty} "
-        "--set {output.set} --counts {output.counts} "
+        "exec python -m workflow_scripts.curation.select --pool {input.pool} "
+        "--quality {input.quality} --decontamination {input.decontamination} "
+        "--difficulty {input.difficulty} --set {output.set} --counts {output.counts} "
         "--settings {params.settings:q} --log {log}"
 
 
@@ -185,7 +185,7 @@ rule summarise_curation:
         settings=SETTINGS.summarise_curation(),
         code=code_id("curation.summarise_curation"),
     shell:
-        "python -m workflow_scripts.curation.summarise_curation --pool {input.pool} "
+        "exec python -m workflow_scripts.curation.summarise_curation --pool {input.pool} "
         "--quality {input.quality} --decontamination {input.decontamination} "
         "--difficulty {input.difficulty} --contamination {input.contamination} "
         "--sets {input.sets} --funnel {output.funnel} --domains {output.domains} "
@@ -213,7 +213,7 @@ rule list_near_duplicates:
         settings=SETTINGS.seed_only,
         code=code_id("curation.list_near_duplicates"),
     shell:
-        "python -m workflow_scripts.curation.list_near_duplicates --pool {input.pool} "
+        "exec python -m workflow_scripts.curation.list_near_duplicates --pool {input.pool} "
         "--decontamination {input.decontamination} --pairs {output.pairs} "
         "--settings {params.settings:q} --log {log}"
 
@@ -239,6 +239,6 @@ rule check_labels:
         settings=SETTINGS.grade(),
         code=code_id("curation.check_labels"),
     shell:
-        "python -m workflow_scripts.curation.check_labels --pool {input.pool} "
+        "exec python -m workflow_scripts.curation.check_labels --pool {input.pool} "
         "--labels {output.labels} --counts {output.counts} --threads {threads} "
         "--settings {params.settings:q} --log {log}"

@@ -19,8 +19,8 @@ rule make_pool:
         settings=SETTINGS.seed_only,
         code=code_id("demo.make_pool"),
     shell:
-        "python -m workflow_scripts.demo.make_pool --pool {output.pool} --planted {output.planted} "
-        "--settings {params.settings:q} --log {log}"
+        "exec python -m workflow_scripts.demo.make_pool --pool {output.pool} "
+        "--planted {output.planted} --settings {params.settings:q} --log {log}"
 
 
 rule make_benchmarks:
@@ -42,7 +42,7 @@ rule make_benchmarks:
         settings=SETTINGS.seed_only,
         code=code_id("demo.make_benchmarks"),
     shell:
-        "python -m workflow_scripts.demo.make_benchmarks --math {output.math} "
+        "exec python -m workflow_scripts.demo.make_benchmarks --math {output.math} "
         "--integer {output.integer} --choice {output.choice} "
         "--settings {params.settings:q} --log {log}"
 
@@ -70,5 +70,5 @@ rule train_base:
         settings=SETTINGS.seed_only,
         code=code_id("demo.train_base"),
     shell:
-        "python -m workflow_scripts.demo.train_base --manifest {output.manifest} "
+        "exec python -m workflow_scripts.demo.train_base --manifest {output.manifest} "
         "--gpus {resources.gpu} --threads {threads} --settings {params.settings:q} --log {log}"

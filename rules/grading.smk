@@ -26,7 +26,7 @@ rule grade:
         settings=SETTINGS.grade(),
         code=code_id("grading.grade"),
     shell:
-        "python -m workflow_scripts.grading.grade --generations {input.generations} "
+        "exec python -m workflow_scripts.grading.grade --generations {input.generations} "
         "--benchmarks {input.benchmarks} --grades {output.grades} --threads {threads} "
         "--settings {params.settings:q} --log {log}"
 
@@ -51,5 +51,5 @@ rule audit_grades:
     params:
         code=code_id("grading.audit_grades"),
     shell:
-        "python -m workflow_scripts.grading.audit_grades --grades {input.grades} "
+        "exec python -m workflow_scripts.grading.audit_grades --grades {input.grades} "
         "--benchmarks {input.benchmarks} --page {output.page} --unread {output.unread} --log {log}"

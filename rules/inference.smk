@@ -24,7 +24,7 @@ rule generate:
         settings=lambda w: SETTINGS.generate(w.model),
         code=code_id("inference.generate"),
     shell:
-        "python -m workflow_scripts.inference.generate --model {input.model} "
+        "exec python -m workflow_scripts.inference.generate --model {input.model} "
         "--benchmarks {input.benchmarks} --manifest {output.manifest} --gpus {resources.gpu} "
         "--threads {threads} --settings {params.settings:q} --log {log}"
 
@@ -52,7 +52,7 @@ rule cut:
         settings=lambda w: SETTINGS.cut(w.model, w.dataset),
         code=code_id("inference.cut"),
     shell:
-        "python -m workflow_scripts.inference.cut --manifest {input.manifest} "
+        "exec python -m workflow_scripts.inference.cut --manifest {input.manifest} "
         "--model {input.model} --benchmark {input.benchmark} "
         "--settings {params.settings:q} --log {log}"
 
@@ -79,6 +79,6 @@ rule probe_model:
         settings=lambda w: SETTINGS.generate(w.model),
         code=code_id("inference.estimate"),
     shell:
-        "python -m workflow_scripts.inference.estimate --model {input.model} "
+        "exec python -m workflow_scripts.inference.estimate --model {input.model} "
         "--benchmarks {input.benchmarks} --estimate {output.estimate} --gpus {resources.gpu} "
         "--threads {threads} --settings {params.settings:q} --log {log}"

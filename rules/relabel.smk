@@ -22,7 +22,7 @@ rule ask_pool:
         settings=SETTINGS.ask_pool(),
         code=code_id("curation.ask_pool"),
     shell:
-        "python -m workflow_scripts.curation.ask_pool --pool {input.pool} "
+        "exec python -m workflow_scripts.curation.ask_pool --pool {input.pool} "
         "--decontamination {input.decontamination} --benchmark {output.benchmark} "
         "--settings {params.settings:q} --log {log}"
 
@@ -51,7 +51,7 @@ rule answer_pool:
         settings=lambda w: SETTINGS.answer_pool(w.solver),
         code=code_id("inference.generate"),
     shell:
-        "python -m workflow_scripts.inference.generate --model {input.model} "
+        "exec python -m workflow_scripts.inference.generate --model {input.model} "
         "--benchmarks {input.asked} --manifest {output.manifest} --gpus {resources.gpu} "
         "--threads {threads} --settings {params.settings:q} --log {log}"
 
@@ -77,7 +77,7 @@ rule cut_pool:
         settings=lambda w: SETTINGS.answer_pool(w.solver),
         code=code_id("inference.cut"),
     shell:
-        "python -m workflow_scripts.inference.cut --manifest {input.manifest} "
+        "exec python -m workflow_scripts.inference.cut --manifest {input.manifest} "
         "--model {input.model} --benchmark {input.asked} "
         "--settings {params.settings:q} --log {log}"
 
@@ -103,7 +103,7 @@ rule grade_pool:
         settings=SETTINGS.grade(),
         code=code_id("grading.grade"),
     shell:
-        "python -m workflow_scripts.grading.grade --generations {input.cell} "
+        "exec python -m workflow_scripts.grading.grade --generations {input.cell} "
         "--benchmarks {input.asked} --grades {output.grades} --threads {threads} "
         "--settings {params.settings:q} --log {log}"
 
@@ -132,7 +132,7 @@ rule regenerate_difficulty:
         settings=SETTINGS.regenerate_difficulty(),
         code=code_id("curation.regenerate_difficulty"),
     shell:
-        "python -m workflow_scripts.curation.regenerate_difficulty --pool {input.pool} "
+        "exec python -m workflow_scripts.curation.regenerate_difficulty --pool {input.pool} "
         "--decontamination {input.decontamination} --grades {input.grades} "
         "--difficulty {output.difficulty} --agreement {output.agreement} "
         "--settings {params.settings:q} --log {log}"
@@ -161,6 +161,6 @@ rule classify_domains:
         settings=SETTINGS.classify_domains(),
         code=code_id("curation.classify_domains"),
     shell:
-        "python -m workflow_scripts.curation.classify_domains --pool {input.pool} "
+        "exec python -m workflow_scripts.curation.classify_domains --pool {input.pool} "
         "--model {input.model} --labelled {output.labelled} --counts {output.counts} "
         "--threads {threads} --gpus {resources.gpu} --settings {params.settings:q} --log {log}"

@@ -49,7 +49,7 @@ rule plot_results:
         settings=SETTINGS.plot_results(),
         code=code_id("reporting.plot_results"),
     shell:
-        "python -m workflow_scripts.reporting.plot_results --points {input.points} "
+        "exec python -m workflow_scripts.reporting.plot_results --points {input.points} "
         "--pairs {input.pairs} --outcomes {input.outcomes} --scaling {output.scaling} "
         "--curves {output.curves} --methods {output.methods} --forcing {output.forcing} "
         "--lengths {output.lengths} --settings {params.settings:q} --log {log}"
@@ -86,7 +86,7 @@ rule plot_claims:
         settings=SETTINGS.plot_results(),
         code=code_id("reporting.plot_claims"),
     shell:
-        "python -m workflow_scripts.reporting.plot_claims --points {input.points} "
+        "exec python -m workflow_scripts.reporting.plot_claims --points {input.points} "
         "--metrics {input.metrics} --pairs {input.pairs} --effects {output.effects} "
         "--flat {output.flat} --settings {params.settings:q} --log {log}"
 
@@ -128,7 +128,7 @@ rule plot_curation:
     params:
         code=code_id("reporting.plot_curation"),
     shell:
-        "python -m workflow_scripts.reporting.plot_curation --funnel {input.funnel} "
+        "exec python -m workflow_scripts.reporting.plot_curation --funnel {input.funnel} "
         "--domains {input.domains} --sources {input.sources} --funnel-png {output.funnel} "
         "--domains-png {output.domains} --sources-png {output.sources} --log {log}"
 
@@ -157,7 +157,7 @@ rule plot_training:
         settings=SETTINGS.plot_training(),
         code=code_id("reporting.plot_training"),
     shell:
-        "python -m workflow_scripts.reporting.plot_training --logs {input.logs} "
+        "exec python -m workflow_scripts.reporting.plot_training --logs {input.logs} "
         "--png {output.png} --settings {params.settings:q} --log {log}"
 
 
@@ -186,7 +186,7 @@ rule view_samples:
         settings=SETTINGS.view_samples(),
         code=code_id("reporting.view_samples"),
     shell:
-        "python -m workflow_scripts.reporting.view_samples --generations {input.generations} "
+        "exec python -m workflow_scripts.reporting.view_samples --generations {input.generations} "
         "--grades {input.grades} --benchmarks {input.benchmarks} --page {output.page} "
         "--settings {params.settings:q} --log {log}"
 
@@ -229,7 +229,7 @@ rule write_report:
         settings=SETTINGS.write_report(),
         code=code_id("reporting.write_report"),
     shell:
-        "python -m workflow_scripts.reporting.write_report --points {input.points} "
+        "exec python -m workflow_scripts.reporting.write_report --points {input.points} "
         "--outcomes {input.outcomes} --metrics {input.metrics} --pairs {input.pairs} "
         "--quality {input.quality} --checks {input.checks} "
         "--curation-md {input.curation} --contamination {input.contamination} "
@@ -266,7 +266,7 @@ rule show_summary:
         settings=SETTINGS.analysis(),
         code=code_id("reporting.show_summary"),
     shell:
-        "python -m workflow_scripts.reporting.show_summary --points {input.points} "
+        "exec python -m workflow_scripts.reporting.show_summary --points {input.points} "
         "--metrics {input.metrics} --pairs {input.pairs} --quality {input.quality} "
         "--checks {input.checks} --report {input.report} --engines {input.engines} "
         "--training {input.training} --summary {output.summary} "

@@ -23,7 +23,7 @@ rule resolve_model:
         settings=lambda w: SETTINGS.resolve_model(w.model),
         code=code_id("training.resolve_model"),
     shell:
-        "python -m workflow_scripts.training.resolve_model --model {output.model} "
+        "exec python -m workflow_scripts.training.resolve_model --model {output.model} "
         "--settings {params.settings:q} --log {log}"
 
 
@@ -49,7 +49,7 @@ rule tokenize:
         settings=lambda w: SETTINGS.tokenize(w.model),
         code=code_id("training.tokenize"),
     shell:
-        "python -m workflow_scripts.training.tokenize --set {input.set} --model {input.model} "
+        "exec python -m workflow_scripts.training.tokenize --set {input.set} --model {input.model} "
         "--tokens {output.tokens} --samples {output.samples} --rendered {output.rendered} "
         "--settings {params.settings:q} --log {log}"
 
@@ -81,7 +81,7 @@ rule train:
         settings=lambda w: SETTINGS.train(w.model),
         code=code_id("training.train"),
     shell:
-        "python -m workflow_scripts.training.train --tokens {input.tokens} "
+        "exec python -m workflow_scripts.training.train --tokens {input.tokens} "
         "--samples {input.samples} --model {input.model} --trained {output.trained} "
         "--manifest {output.manifest} --curve {output.curve} --gpus {resources.gpu} "
         "--threads {threads} --settings {params.settings:q} --log {log}"
