@@ -7,7 +7,6 @@ everything; config.yaml says what the study is.
 import sys
 from pathlib import Path
 
-from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
 
 min_version("9.25")
@@ -27,14 +26,16 @@ configfile: "config.yaml"
 report: "docs/captions/study.rst"
 
 
-use_own_python()
+use_own_python(Path(workflow.basedir))
 
 try:
     STUDY = Study(config, Path(workflow.basedir) / "schemas/config.schema.yaml")
     refuse_other_study(STUDY)
     SETTINGS = RuleSettings(STUDY)
+    if workflow.is_main_process:
+        STUDY.check_gpus(workflow.global_resources.get("gpu").value)
 except UserError as error:
-    raise WorkflowError(str(error)) from None
+    sys.exit(f"error: {error}")  # a WorkflowError would add the line of this file
 
 
 pathvars:
@@ -73,7 +74,7 @@ rule report:
         "<results>/analysis/points.csv",
         "<results>/analysis/metrics.csv",
         "<results>/analysis/pairs.csv",
-        STUDY.if_trained("<results>/curation/curation.md"),
+        STUDY.promised,
 
 
 rule estimate:

@@ -26,10 +26,11 @@ rule count_points:
         mem_mb=4000,
         runtime=20,
     params:
+        cells=lambda w, input: STUDY.cell_pattern(*STUDY.models),
         settings=SETTINGS.analysis(),
         code=code_id("analysis.count_points"),
     shell:
-        "exec python -m workflow_scripts.analysis.count_points --generations {input.generations} "
+        "exec python -m workflow_scripts.analysis.count_points --generations {params.cells:q} "
         "--grades {input.grades} --engines {input.engines} --benchmarks {input.benchmarks} "
         "--points {output.points} --outcomes {output.outcomes} --quality {output.quality} "
         "--settings {params.settings:q} --log {log}"

@@ -12,6 +12,7 @@ rule load_benchmark:
     benchmark:
         "<results>/runtimes/load_benchmark/{dataset}.tsv"
     retries: 1
+    localrule: True
     conda:
         "../envs/curation.yaml"
     resources:
@@ -21,7 +22,7 @@ rule load_benchmark:
         settings=lambda w: SETTINGS.load_benchmark(w.dataset),
         code=code_id("curation.load_benchmark"),
     shell:
-        "exec python -m workflow_scripts.curation.load_benchmark --files {input.files} "
+        "exec python -m workflow_scripts.curation.load_benchmark --files {input.files:q} "
         "--benchmark {output.benchmark} --settings {params.settings:q} --log {log}"
 
 
@@ -37,6 +38,7 @@ rule load_pool:
     benchmark:
         "<results>/runtimes/load_pool.tsv"
     retries: 1
+    localrule: True
     conda:
         "../envs/curation.yaml"
     resources:
@@ -46,7 +48,7 @@ rule load_pool:
         settings=SETTINGS.load_pool(),
         code=code_id("curation.load_pool"),
     shell:
-        "exec python -m workflow_scripts.curation.load_pool --files {input.files} "
+        "exec python -m workflow_scripts.curation.load_pool --files {input.files:q} "
         "--pool {output.pool} --audit {output.audit} --settings {params.settings:q} --log {log}"
 
 

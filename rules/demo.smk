@@ -10,6 +10,7 @@ rule make_pool:
         "<logs>/make_pool.log",
     benchmark:
         "<results>/runtimes/make_pool.tsv"
+    localrule: True
     conda:
         "../envs/curation.yaml"
     resources:
@@ -33,6 +34,7 @@ rule make_benchmarks:
         "<logs>/make_benchmarks.log",
     benchmark:
         "<results>/runtimes/make_benchmarks.tsv"
+    localrule: True
     conda:
         "../envs/curation.yaml"
     resources:

@@ -23,10 +23,11 @@ rule grade:
         mem_mb=8000,
         runtime=60,
     params:
+        cells=lambda w, input: STUDY.cell_pattern(w.model),
         settings=SETTINGS.grade(),
         code=code_id("grading.grade"),
     shell:
-        "exec python -m workflow_scripts.grading.grade --generations {input.generations} "
+        "exec python -m workflow_scripts.grading.grade --generations {params.cells:q} "
         "--benchmarks {input.benchmarks} --grades {output.grades} --threads {threads} "
         "--settings {params.settings:q} --log {log}"
 

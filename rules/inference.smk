@@ -1,6 +1,9 @@
 # From a model and questions to generations. One engine job per model writes chains to a store; cheap
 # jobs cut the cells out of it.
 
+for token in STUDY.store_tokens:
+    workflow.register_resource(token, 1)  # a store has one writer: generate or probe_model
+
 
 rule generate:
     """Load a model once and decode every segment and answer that the store does not hold yet."""
@@ -17,6 +20,7 @@ rule generate:
         STUDY.environment("inference")
     threads: STUDY.threads("inference")
     resources:
+        **STUDY.store_tokens,
         gpu=config["inference"]["gpus"],
         mem_mb=32000,
         runtime=720,
@@ -72,6 +76,7 @@ rule probe_model:
         STUDY.environment("inference")
     threads: STUDY.threads("inference")
     resources:
+        **STUDY.store_tokens,
         gpu=config["inference"]["gpus"],
         mem_mb=32000,
         runtime=60,

@@ -120,6 +120,7 @@ rule plot_curation:
         "<logs>/plot_curation.log",
     benchmark:
         "<results>/runtimes/plot_curation.tsv"
+    localrule: True
     conda:
         "../envs/reporting.yaml"
     resources:
@@ -148,6 +149,7 @@ rule plot_training:
         "<logs>/plot_training.log",
     benchmark:
         "<results>/runtimes/plot_training.tsv"
+    localrule: True
     conda:
         "../envs/reporting.yaml"
     resources:
@@ -183,10 +185,11 @@ rule view_samples:
         mem_mb=8000,
         runtime=20,
     params:
+        cells=lambda w, input: STUDY.cell_pattern(*STUDY.models),
         settings=SETTINGS.view_samples(),
         code=code_id("reporting.view_samples"),
     shell:
-        "exec python -m workflow_scripts.reporting.view_samples --generations {input.generations} "
+        "exec python -m workflow_scripts.reporting.view_samples --generations {params.cells:q} "
         "--grades {input.grades} --benchmarks {input.benchmarks} --page {output.page} "
         "--settings {params.settings:q} --log {log}"
 
@@ -226,6 +229,7 @@ rule write_report:
         mem_mb=4000,
         runtime=20,
     params:
+        cells=lambda w, input: STUDY.cell_pattern(*STUDY.models),
         settings=SETTINGS.write_report(),
         code=code_id("reporting.write_report"),
     shell:
@@ -234,7 +238,7 @@ rule write_report:
         "--quality {input.quality} --checks {input.checks} "
         "--curation-md {input.curation} --contamination {input.contamination} "
         "--engines {input.engines} --training {input.training} --plots {input.plots} "
-        "--generations {input.generations} --grades {input.grades} "
+        "--generations {params.cells:q} --grades {input.grades} "
         "--benchmarks {input.benchmarks} --attempts {input.attempts} "
         "--markdown {output.markdown} --html {output.html} "
         "--settings {params.settings:q} --log {log}"
@@ -257,6 +261,7 @@ rule show_summary:
         "<logs>/show_summary.log",
     benchmark:
         "<results>/runtimes/show_summary.tsv"
+    localrule: True
     conda:
         "../envs/reporting.yaml"
     resources:

@@ -14,6 +14,7 @@ rule resolve_model:
     wildcard_constraints:
         model="|".join(STUDY.downloads),
     retries: 1
+    localrule: True
     conda:
         STUDY.environment("training")
     resources:

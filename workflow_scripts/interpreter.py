@@ -5,11 +5,23 @@ import sys
 from pathlib import Path
 
 
-def use_own_python() -> None:
-    """Put this interpreter's folder first on PATH: jobs run on the Python that runs snakemake.
+def use_own_python(checkout: Path) -> None:
+    """Put the folder of the jobs' Python first on PATH.
 
-    So `.venv/bin/snakemake` works whether or not the environment was activated. Conda puts its own
-    environment in front later, where a rule uses one.
+    Conda puts its own environment in front later, where a rule uses one.
     """
-    folder = str(Path(sys.executable).parent)
+    folder = str(job_python(checkout, os.environ.get("VIRTUAL_ENV"), Path(sys.executable)))
     os.environ["PATH"] = os.pathsep.join([folder, os.environ.get("PATH", "")])
+
+
+def job_python(checkout: Path, activated: str | None, own: Path) -> Path:
+    """Folder of the Python that jobs use: the checkout's `.venv`, else the activated one.
+
+    Without either it is the Python that runs snakemake. So a snakemake of its own (`module load
+    snakemake`, or beside a cluster plugin that needs other versions) starts jobs that find the
+    study's packages.
+    """
+    for environment in (checkout / ".venv", activated and Path(activated)):
+        if environment and (environment / "bin/python").exists():
+            return environment / "bin"
+    return own.parent

@@ -35,8 +35,7 @@ class RuleSettings:
 
     def load_benchmark(self, dataset: str) -> str:
         """Settings of rule load_benchmark; independent of how many questions are used."""
-        extra = {e["name"]: e for e in self.study.config["curation"]["decontamination"]["extra"]}
-        entry = {**self.study.benchmarks, **extra}[dataset]
+        entry = self.study.question_sets[dataset]
         kept = {key: entry[key] for key in ("name", "format", "columns") if key in entry}
         return self._json(kept | {"source": _source(entry["source"])})
 

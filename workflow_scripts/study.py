@@ -3,16 +3,20 @@
 Only the Snakefile imports this module; each rule's slice of the config is in rule_settings.py.
 """
 
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from workflow_scripts.common.cells import INFINITE, cells
 from workflow_scripts.common.errors import ConfigError
+from workflow_scripts.common.job import combinations
 from workflow_scripts.config_check import check_config
 
 Entry = dict[str, Any]
 
 RESULT_PLOTS = ["scaling", "flat", "curves", "effects", "methods", "forcing", "lengths"]
+TRAINING_FILES = ("manifest.json", "log.csv", "rendered.md")
 CURATION_PLOTS = ["funnel", "domains", "sources"]
 
 
@@ -22,15 +26,18 @@ class Study:
     def __init__(self, config: Entry, schema: Path) -> None:
         check_config(config, schema)
         self.config = config
-        self.results = str(config["results"])
+        self.results = _plain_folder(config["results"])
         self.seed = int(config["seed"])
         self.benchmarks = _by_name(config["benchmarks"], "benchmarks")
+        extra = config["curation"]["decontamination"]["extra"]
+        self.question_sets = _by_name([*config["benchmarks"], *extra], "benchmarks and extra")
         self.models = _by_name(config["models"], "models")
         self.pretrained = [name for name, entry in self.models.items() if "path" in entry]
         self.trained = [name for name, entry in self.models.items() if "train" in entry]
         self.cell_paths = [cell.path for cell in cells(config["inference"])]
         self._check_models()
         self._check_budgets()
+        self._check_sources()
 
     @property
     def datasets(self) -> list[str]:
@@ -45,17 +52,35 @@ class Study:
     @property
     def all_cells(self) -> list[str]:
         """Files of every cell of every model."""
-        return [
-            f"{self.results}/generations/{model}/{dataset}/{cell}.parquet"
-            for model in self.models
-            for dataset in self.datasets
-            for cell in self.cell_paths
-        ]
+        return [str(path) for path in combinations(self.cell_pattern(*self.models))]
+
+    def cell_pattern(self, *models: str) -> str:
+        """Files of every cell of some models as one pattern, short enough for a command line."""
+        words = [",".join(names) for names in (models, self.datasets, self.cell_paths)]
+        model, dataset, cell = [f"{{{word}}}" if "," in word else word for word in words]
+        return f"{self.results}/generations/{model}/{dataset}/{cell}.parquet"
 
     @property
     def plots(self) -> list[str]:
         """Figures of the report, in its order; some only where a model is trained."""
         return RESULT_PLOTS + self.if_trained(*CURATION_PLOTS, "training")
+
+    @property
+    def promised(self) -> list[str]:
+        """Files under the results folder that README's table promises, besides the report itself.
+
+        They are targets, so that a deleted one comes back while the report still stands.
+        """
+        each = [
+            *(f"models/{model}/model.json" for model in self.models),
+            *(f"generations/{model}/manifest.json" for model in self.models),
+            *(f"grades/{model}.parquet" for model in self.models),
+            *(f"plots/{plot}.{kind}" for plot in self.plots for kind in ("png", "svg", "pdf")),
+            *(f"training/{m}/{file}" for m in self.trained for file in TRAINING_FILES),
+            *self.if_trained("curation/dropped.parquet", "curation/curation.md"),
+            *(f"curation/sets/{selector}.parquet" for selector in self.selectors),
+        ]
+        return [*(f"{self.results}/{name}" for name in each), *self.all_cells]
 
     def if_trained(self, *names: str) -> list[str]:
         """The names, or nothing in a study of pretrained models alone."""
@@ -71,7 +96,7 @@ class Study:
 
     def benchmark_files(self, dataset: str) -> list[str]:
         """Local files of a benchmark; empty when it comes from the hub."""
-        return list(self.benchmarks[dataset]["source"].get("files") or [])
+        return list(self.question_sets[dataset]["source"].get("files") or [])
 
     @property
     def pool_files(self) -> list[str]:
@@ -123,6 +148,19 @@ class Study:
         """Benchmarks that only decontamination uses."""
         return [entry["name"] for entry in self.config["curation"]["decontamination"]["extra"]]
 
+    @property
+    def store_tokens(self) -> dict[str, Callable[[Any], int]]:
+        """Resources by name, one for the store of each model that `estimate` probes.
+
+        A job holds its own model's. Each is limited to 1, so that two rules that write one store
+        run one after the other.
+        """
+
+        def held(model: str) -> Callable[[Any], int]:
+            return lambda wildcards: int(wildcards.model == model)
+
+        return {f"store_of_{model.replace('-', '_')}": held(model) for model in self.pretrained}
+
     def environment(self, section: str) -> str:
         """Conda environment of `training` or `inference`, as seen from rules/."""
         section_config = self.config[section]
@@ -153,6 +191,48 @@ class Study:
                 f"less answer_tokens {inference['answer_tokens']} leaves {room} for prompt and "
                 f"thinking; use 'infinite' or a larger context"
             )
+
+    def _check_sources(self) -> None:
+        """Local sources must exist; Snakemake itself is silent while older results stand."""
+        entries = {"pool.source.files": self.pool_files if self.trained else []}
+        for name in self.question_sets:
+            entries[f"source.files of benchmark '{name}'"] = self.benchmark_files(name)
+        made_here = f"{self.results}/world/"
+        for where, files in entries.items():
+            for name in files:
+                if not name.startswith(made_here) and not Path(name).is_file():
+                    raise ConfigError(f"{where}: {name} does not exist")
+
+    def check_gpus(self, granted: int | None) -> None:
+        """ConfigError where a section asks for more GPUs than this run grants.
+
+        Snakemake would cut the number to the limit without a word, and the study would take as
+        many times longer. No limit (None) cuts nothing.
+        """
+        for section in (*self.if_trained("training"), "inference"):
+            wanted = self.config[section]["gpus"]
+            if granted is not None and wanted > granted:
+                raise ConfigError(
+                    f"{section}.gpus is {wanted}, but this run grants gpu={granted}: "
+                    f"add --resources gpu={wanted} (behind the target)"
+                )
+
+
+def _plain_folder(name: str) -> str:
+    """The results folder without a slash at its end.
+
+    ConfigError for signs that mean something to Snakemake or a shell: the name stands in rules
+    and on command lines.
+    """
+    odd = sorted(set(re.findall(r"[^\w./~+@-]", name)))
+    folder = re.sub(r"/+", "/", name).rstrip("/")
+    if odd or not folder:
+        raise ConfigError(
+            f"results: {name!r} cannot be a folder of results"
+            + (f" ({' '.join(map(repr, odd))} in it)" if odd else "")
+            + ": use letters, digits and . _ - /"
+        )
+    return folder
 
 
 def _by_name(entries: list[Entry], where: str) -> dict[str, Entry]:

@@ -23,6 +23,30 @@ def test_slugs() -> None:
     )
 
 
+def forcing(*phrases: str) -> list[str]:
+    entries = [{"method": "force", "phrase": phrase, "n": [1]} for phrase in phrases]
+    return [m.name for m in methods({"budgets": ["infinite"], "methods": entries})]
+
+
+def test_phrases_of_one_slug_stand_side_by_side() -> None:
+    assert forcing("Wait") == ["force-wait-1"]
+    both = forcing("Wait", "Wait,", "wait")
+    assert both[0] == "force-wait-1" and len(set(both)) == 3
+    assert all(name.startswith("force-wait-") for name in both)
+    assert forcing("Wait", "Hmm", "Wait,")[::2] == both[:2], "a later phrase renames no file"
+
+
+def test_phrases_in_another_script_have_names() -> None:
+    one, two, empty = forcing("等等", "再想想", "")
+    assert one != two and one.startswith("force-phrase-") and empty == "force-empty-1"
+    assert slug("等等") == slug("等等") and slug("等等") != "empty"
+
+
+def test_one_phrase_twice_is_refused() -> None:
+    with pytest.raises(ConfigError, match="force-wait-1 occurs twice"):
+        forcing("Wait", "Wait")
+
+
 def test_cells_of_forcing() -> None:
     inference = {
         "budgets": [8, "infinite"],

@@ -90,10 +90,11 @@ def test_more_questions_do_not_touch_curation() -> None:
     assert study.generate("base") != more.generate("base")
 
 
-def test_local_files_win_over_the_hub() -> None:
-    config = changed("pool.source.files", ["data/pool.parquet"])
+def test_local_files_win_over_the_hub(tmp_path: Path) -> None:
+    (tmp_path / "pool.parquet").touch()
+    config = changed("pool.source.files", [str(tmp_path / "pool.parquet")])
     study = Study(config, SCHEMA)
-    assert study.pool_files == ["data/pool.parquet"]
+    assert study.pool_files == [str(tmp_path / "pool.parquet")]
     assert '"hub"' not in RuleSettings(study).load_pool()
 
 

@@ -1,5 +1,6 @@
 """The cells of a study: every (method, budget) that a model is run at, from the config's lists."""
 
+import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -54,8 +55,30 @@ class Cell:
 
 
 def slug(phrase: str) -> str:
-    """File-name form of a continuation phrase: "Let me check" -> "let-me-check", "" -> "empty"."""
-    return re.sub(r"[^a-z0-9]+", "-", phrase.lower()).strip("-") or "empty"
+    """File-name form of a continuation phrase: "Let me check" -> "let-me-check", "" -> "empty".
+
+    A phrase without Latin letters or digits, such as a Chinese one, is named by its hash.
+    """
+    if not phrase:
+        return "empty"
+    return re.sub(r"[^a-z0-9]+", "-", phrase.lower()).strip("-") or f"phrase-{_mark(phrase)}"
+
+
+def slugs(phrases: Iterable[str]) -> dict[str, str]:
+    """Slugs by phrase. Of phrases with one slug ("Wait", "Wait,") the first keeps it bare.
+
+    So a phrase that is added later renames no file of those that stood before it.
+    """
+    found: dict[str, str] = {}
+    for phrase in phrases:
+        bare = slug(phrase)
+        if phrase not in found:
+            found[phrase] = f"{bare}-{_mark(phrase)}" if bare in found.values() else bare
+    return found
+
+
+def _mark(phrase: str) -> str:
+    return hashlib.sha256(phrase.encode()).hexdigest()[:6]
 
 
 def budget_names(budgets: Iterable[Any]) -> tuple[str, ...]:
@@ -77,6 +100,8 @@ def budget_names(budgets: Iterable[Any]) -> tuple[str, ...]:
 def methods(inference: dict[str, Any]) -> list[Method]:
     """Methods of the config's `inference` section, in the order written, `n` ascending."""
     budgets = budget_names(inference["budgets"])
+    forcing = [entry for entry in inference["methods"] if entry["method"] == "force"]
+    names = slugs(entry["phrase"] for entry in forcing)
     found: list[Method] = []
     for entry in inference["methods"]:
         kind = entry["method"]
@@ -86,15 +111,16 @@ def methods(inference: dict[str, Any]) -> list[Method]:
         elif kind == "truncation":
             found.append(Method(kind, kind, kind, budgets=_own_budgets(entry, budgets)))
         elif kind == "force":
-            found += _force(entry, _own_budgets(entry, budgets))
+            name = f"force-{names[entry['phrase']]}"
+            found += _force(entry, name, _own_budgets(entry, budgets))
         elif kind in CONDITIONAL:
             found.append(_conditional(entry, _own_budgets(entry, budgets)))
         elif kind in SAMPLED:
             found.append(_sampled(entry, _own_budgets(entry, budgets)))
         else:
             raise ConfigError(f"inference.methods: unknown method {kind!r}")
-    names = [method.name for method in found]
-    twice = {name for name in names if names.count(name) > 1}
+    written = [method.name for method in found]
+    twice = {name for name in written if written.count(name) > 1}
     if twice:
         raise ConfigError(f"inference.methods: {', '.join(sorted(twice))} occurs twice")
     return found
@@ -104,9 +130,8 @@ def _own_budgets(entry: dict[str, Any], default: tuple[str, ...]) -> tuple[str, 
     return budget_names(entry["budgets"]) if "budgets" in entry else default
 
 
-def _force(entry: dict[str, Any], budgets: tuple[str, ...]) -> list[Method]:
+def _force(entry: dict[str, Any], family: str, budgets: tuple[str, ...]) -> list[Method]:
     phrase = entry["phrase"]
-    family = f"force-{slug(phrase)}"
     return [
         Method(f"{family}-{n}", family, "force", phrase, n, budgets) for n in sorted(entry["n"])
     ]

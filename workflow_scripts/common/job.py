@@ -1,13 +1,16 @@
 """Frame of every entry script: arguments, log file, terminal, and errors that read well."""
 
 import argparse
+import itertools
 import json
 import logging
 import os
+import re
 import sys
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from workflow_scripts.common.errors import UserError
 
@@ -22,8 +25,8 @@ def arguments(
     """Command line of an entry script.
 
     Every input and output is an option of the same name (`--pool FILE`); inputs marked MANY take a
-    list. `--settings` is the slice of the config that the rule uses, as JSON, parsed into a dict.
-    `--threads` and `--gpus` are what the scheduler granted; they never change results.
+    list, in which braces stand for every combination (`combinations`). `--settings` is the slice of
+    the config that the rule uses, as JSON, parsed into a dict. `--threads` and `--gpus` are what the scheduler granted; they never change results.
     """
     parser = argparse.ArgumentParser(
         description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -31,7 +34,7 @@ def arguments(
     for name, kind in inputs.items():
         option = "--" + name.replace("_", "-")
         if kind == MANY:
-            parser.add_argument(option, type=Path, nargs="*", required=True, metavar="FILE")
+            parser.add_argument(option, nargs="*", action=_Paths, required=True, metavar="FILE")
         else:
             parser.add_argument(option, type=Path, required=True, metavar="FILE")
     for name in outputs:
@@ -44,6 +47,31 @@ def arguments(
         "--log", type=Path, metavar="FILE", help="write messages here, not to stderr"
     )
     return parser.parse_args()
+
+
+class _Paths(argparse.Action):
+    """A list of files, each word standing for its combinations."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        setattr(namespace, self.dest, [path for word in values for path in combinations(word)])
+
+
+def combinations(pattern: str) -> list[Path]:
+    """The files of a pattern in which `{a,b}` stands for a and b, the last choice fastest.
+
+    A study's cells are products of models, benchmarks, methods and budgets: 5,000 names that no
+    command line holds (bash takes 131,072 bytes) are one short pattern. Braces without a comma
+    stand for themselves.
+    """
+    parts = re.split(r"\{([^{}]*,[^{}]*)\}", pattern)
+    choices = [part.split(",") if i % 2 else [part] for i, part in enumerate(parts)]
+    return [Path("".join(words)) for words in itertools.product(*choices)]
 
 
 def run(
