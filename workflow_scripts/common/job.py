@@ -26,7 +26,8 @@ def arguments(
 
     Every input and output is an option of the same name (`--pool FILE`); inputs marked MANY take a
     list, in which braces stand for every combination (`combinations`). `--settings` is the slice of
-    the config that the rule uses, as JSON, parsed into a dict. `--threads` and `--gpus` are what the scheduler granted; they never change results.
+    the config that the rule uses, as JSON, parsed into a dict. `--threads` and `--gpus` are what
+    the scheduler granted; they never change results.
     """
     parser = argparse.ArgumentParser(
         description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
