@@ -12,6 +12,7 @@ from snakemake.utils import min_version
 min_version("9.25")
 sys.path.insert(0, str(workflow.basedir))
 
+from workflow_scripts import rehearsal
 from workflow_scripts.common.code_id import code_id
 from workflow_scripts.common.errors import UserError
 from workflow_scripts.interpreter import use_own_python
@@ -28,8 +29,11 @@ report: "docs/captions/study.rst"
 
 use_own_python(Path(workflow.basedir))
 
+SCHEMA = Path(workflow.basedir) / "schemas/config.schema.yaml"
 try:
-    STUDY = Study(config, Path(workflow.basedir) / "schemas/config.schema.yaml")
+    REAL = Study(config, SCHEMA)
+    rehearsing = rehearsal.asked(sys.argv)
+    STUDY = Study(rehearsal.rehearsal(REAL), SCHEMA) if rehearsing else REAL
     refuse_other_study(STUDY)
     SETTINGS = RuleSettings(STUDY)
     if workflow.is_main_process:
@@ -61,6 +65,7 @@ include: "rules/inference.smk"
 include: "rules/grading.smk"
 include: "rules/analysis.smk"
 include: "rules/reporting.smk"
+include: "rules/rehearsal.smk"
 
 
 rule report:
@@ -81,3 +86,9 @@ rule estimate:
     """What decoding will take, before it runs: measured on the pretrained models."""
     input:
         expand("<results>/estimates/{model}.json", model=STUDY.pretrained),
+
+
+rule rehearse:
+    """The configured study with its sizes cut down, through every rule, in minutes."""
+    input:
+        "<results>/rehearsal.txt",

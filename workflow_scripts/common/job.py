@@ -66,7 +66,7 @@ class _Paths(argparse.Action):
 def combinations(pattern: str) -> list[Path]:
     """The files of a pattern in which `{a,b}` stands for a and b, the last choice fastest.
 
-    A study's cells are products of models, benchmarks, methods and budgets: 5,000 names that no
+    A study's cells are products of models, benchmarks, methods and budgets: 5,400 names that no
     command line holds (bash takes 131,072 bytes) are one short pattern. Braces without a comma
     stand for themselves.
     """

@@ -1,0 +1,158 @@
+"""The rehearsal: the configured study with its sizes cut down, in a results folder of its own.
+
+Sources, models, delimiters, engine, precision and resources stay the user's own, so that a broken
+environment, gated data, a wrong delimiter or a full disk shows in minutes. What is cut: questions,
+rows, steps, tokens. Only the Snakefile imports this module.
+"""
+
+import copy
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from workflow_scripts.common.cells import INFINITE
+from workflow_scripts.common.provenance import canonical_json
+from workflow_scripts.study import Study
+
+Entry = dict[str, Any]
+
+TARGET = "rehearse"
+MARK = "S1FLOW_REHEARSAL"  # tells the jobs of a cluster, whose command line lacks the target
+
+QUESTIONS = 2  # per benchmark
+ROWS = 32  # per training set
+BATCH = 8  # so that an epoch has some steps
+CHECKPOINT_EVERY = 2  # steps: a checkpoint is written
+ASKED = 8  # pool rows that solvers answer, where labels are made here
+CONTEXT = 4096  # room for any usual prompt; natural thinking ends here at the latest
+ANSWER_TOKENS = 256
+CAPS = (32, 128)  # in place of a method's two smallest budgets
+STEP_CAPS = (200, 400)  # of step-conditional, where a step is 100 tokens
+SAMPLES = 2
+RESAMPLES = 200
+
+
+def asked(words: Sequence[str]) -> bool:
+    """Whether this call of snakemake, or the one that submitted it, is for the rehearsal.
+
+    Snakemake does not tell a Snakefile its targets, so the command line is read.
+    """
+    if TARGET in words[1:]:
+        os.environ[MARK] = "1"
+    return os.environ.get(MARK) == "1"
+
+
+def folder(results: str) -> str:
+    """Results folder of a study's rehearsal."""
+    return f"{results}-rehearsal"
+
+
+def rehearsal(study: Study) -> Entry:
+    """Config of the rehearsal of a valid study."""
+    small = copy.deepcopy(study.config)
+    small["study"] = f"{study.config['study']}-rehearsal"
+    small["results"] = folder(study.results)
+    _move_world(small, study.results)
+    for entry in small["benchmarks"]:
+        entry["first"] = _least(entry["first"], QUESTIONS)
+    _shrink_curation(small["curation"])
+    _shrink_training(small)
+    _shrink_inference(small["inference"])
+    numbers = [budget for budget in small["inference"]["budgets"] if budget != INFINITE]
+    small["analysis"]["budget_error_targets"] = numbers or [CAPS[0]]
+    small["analysis"]["bootstrap"] = min(RESAMPLES, small["analysis"]["bootstrap"])
+    return small
+
+
+def facts(study: Study) -> str:
+    """What the summary says about the real study, as `--settings`."""
+    config = study.config
+    recipe = config["training"]["recipe"]
+    trained = {
+        name: {
+            "set": study.set_of(name),
+            "epochs": study.models[name]["train"].get("recipe", {}).get("epochs", recipe["epochs"]),
+        }
+        for name in study.trained
+    }
+    return canonical_json(
+        {
+            "study": config["study"],
+            "results": folder(study.results),
+            "size": config["curation"]["selection"]["size"],
+            "trained": trained,
+            "stand_ins": {name: rehearsed_set(name) for name in study.selectors},
+            "models": list(study.models),
+            "first": {name: entry["first"] for name, entry in study.benchmarks.items()},
+            "cells": len(study.cell_paths),
+            "context": config["inference"]["context"],
+        }
+    )
+
+
+def rehearsed_set(name: str) -> str:
+    """Selector that stands in for another: every row, or N of them, would be too many."""
+    if name == "full":
+        return "random"
+    is_large = name.startswith("size-") and int(name.removeprefix("size-")) > ROWS
+    return f"size-{ROWS}" if is_large else name
+
+
+def _move_world(config: Entry, results: str) -> None:
+    """The demo's generated sources lie in the results folder: the rehearsal makes its own."""
+    entries = [config["pool"], *config["benchmarks"]]
+    for entry in [*entries, *config["curation"]["decontamination"]["extra"]]:
+        source = entry["source"]
+        if source.get("files"):
+            here, there = f"{results}/world/", f"{folder(results)}/world/"
+            source["files"] = [
+                there + name.removeprefix(here) if name.startswith(here) else name
+                for name in source["files"]
+            ]
+
+
+def _shrink_curation(curation: Entry) -> None:
+    """The whole pool is filtered; few rows are taken. Pins alone could be more than that."""
+    selection = curation["selection"]
+    selection |= {"size": min(ROWS, selection["size"]), "pins": {}, "benchmark_phase": 0}
+    curation["relabel"]["sample"] = _least(curation["relabel"]["sample"], ASKED)
+    if curation["relabel"]["difficulty"]:
+        curation["difficulty"]["null_label"] = "keep"  # only `sample` rows have labels
+
+
+def _shrink_training(config: Entry) -> None:
+    training = config["training"]
+    training["checkpoint_every"] = min(CHECKPOINT_EVERY, training["checkpoint_every"])
+    recipes = [training["recipe"]]
+    for entry in config["models"]:
+        if "train" in entry:
+            entry["train"]["set"] = rehearsed_set(entry["train"]["set"])
+            recipes.append(entry["train"].get("recipe", {}))
+    for recipe in recipes:
+        for key, most in (("epochs", 1), ("batch_size", BATCH)):
+            if key in recipe:
+                recipe[key] = min(most, recipe[key])
+
+
+def _shrink_inference(inference: Entry) -> None:
+    inference["context"] = min(CONTEXT, inference["context"])
+    inference["answer_tokens"] = min(ANSWER_TOKENS, inference["answer_tokens"])
+    inference["budgets"] = small_budgets(inference["budgets"], CAPS)
+    for method in inference["methods"]:
+        if "budgets" in method:
+            caps = STEP_CAPS if method["method"] == "step-conditional" else CAPS
+            method["budgets"] = small_budgets(method["budgets"], caps)
+        if method["method"] in ("rejection", "majority"):
+            method["samples"] = min(SAMPLES, method.get("samples", SAMPLES))
+
+
+def small_budgets(budgets: Sequence[Any], caps: Sequence[int]) -> list[Any]:
+    """The smallest budgets, none above its cap, and `infinite` where it was asked for."""
+    numbers = sorted(budget for budget in budgets if budget != INFINITE)
+    small = sorted({min(pair) for pair in zip(numbers, caps, strict=False)})
+    return [*small, *([INFINITE] if INFINITE in budgets else [])]
+
+
+def _least(count: Any, most: int) -> int:
+    """A count of the config, `all` included, cut down."""
+    return most if count == "all" else min(most, count)

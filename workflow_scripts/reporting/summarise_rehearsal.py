@@ -1,0 +1,164 @@
+"""Say what the rehearsal checked, how long each rule took and what the real study will need."""
+
+import os
+import sys
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from workflow_scripts.analysis import loading
+from workflow_scripts.common.artifacts import read_json, write_text
+from workflow_scripts.common.job import MANY, run
+from workflow_scripts.reporting.terminal import aligned
+
+INPUTS = dict.fromkeys(("models", "training", "engines", "sets", "benchmarks"), MANY)
+CHECKPOINT_BYTES = 14  # per parameter: bf16 weights, fp32 master weights, two moments
+
+
+def work(args: Namespace) -> None:
+    """Write the summary to its file and to the terminal."""
+    settings = args.settings
+    results = Path(settings["results"])
+    rows = {path.stem: pl.scan_parquet(path).select(pl.len()) for path in args.benchmarks}
+    counts = {name: frame.collect().item() for name, frame in rows.items()}
+    models = {model["name"]: model for model in map(read_json, args.models)}
+    sets = {facts["selector"]: facts for facts in map(read_json, args.sets)}
+    training = loading.manifests(args.training)
+    lines = [
+        f"The rehearsal of {settings['study']} ran through every rule: {_asked(settings)}.",
+        "",
+        *runtimes(results / "runtimes"),
+        "",
+        "What the real study will need:",
+        *selection_lines(sets, settings),
+        *training_lines(training, sets, settings),
+        *decoding_lines(loading.manifests(args.engines), counts, settings),
+        *disk_lines(models, results, settings),
+        "",
+        f"Not rehearsed: the full context of {settings['context']:,} tokens, so memory and time of",
+        "long thinking: `snakemake estimate` measures them.",
+        f"{results}/ can be deleted.",
+    ]
+    text = "\n".join(lines) + "\n"
+    write_text(args.summary, text)
+    terminal = int(os.environ.get("S1FLOW_TERMINAL_FD", "2"))
+    sys.stderr.flush()
+    os.write(terminal, f"\n{text}".encode())
+
+
+def _asked(settings: dict[str, Any]) -> str:
+    count = len(settings["models"])
+    names = ", ".join(settings["first"])
+    return f"{count} model{'s' * (count > 1)}, a few questions of {names}"
+
+
+def runtimes(folder: Path) -> list[str]:
+    """Jobs, seconds and peak memory by rule, slowest first, from Snakemake's own records."""
+    jobs: dict[str, list[dict[str, Any]]] = {}
+    for path in sorted(folder.rglob("*.tsv")):
+        rule = path.relative_to(folder).parts[0].removesuffix(".tsv")
+        record = pl.read_csv(path, separator="\t", null_values=["-", "NA"])
+        jobs.setdefault(rule, []).extend(record.select("s", "max_rss").iter_rows(named=True))
+    rows = [(rule, len(all_), *_spent(all_)) for rule, all_ in jobs.items()]
+    rows.sort(key=lambda row: -row[2])
+    cells = [[rule, f"{n}", f"{s:,.0f}", f"{mib:,.0f}"] for rule, n, s, mib in rows]
+    total = ["together", f"{sum(r[1] for r in rows)}", f"{sum(r[2] for r in rows):,.0f}", ""]
+    return aligned(("rule", "jobs", "seconds", "peak MiB"), [*cells, total], left=1)
+
+
+def _spent(jobs: list[dict[str, Any]]) -> tuple[float, float]:
+    seconds = sum(job["s"] or 0.0 for job in jobs)
+    return seconds, max(job["max_rss"] or 0.0 for job in jobs)
+
+
+def selection_lines(sets: dict[str, dict[str, Any]], settings: dict[str, Any]) -> list[str]:
+    """Whether the pool, all of which was filtered, has the rows that the real sets ask for."""
+    lines = []
+    for wanted in sorted({entry["set"] for entry in settings["trained"].values()}):
+        rehearsed = settings["stand_ins"][wanted]
+        reachable = sets[rehearsed]["eligible"]
+        if rehearsed not in ("random", "longest", "limo"):
+            reachable -= sets[rehearsed]["eligible_without_domain"]
+        size = _size(wanted, reachable, settings)
+        verdict = "" if reachable >= size else "  TOO FEW: the real study stops at `select`"
+        lines.append(f"  set {wanted}: {size:,} rows of {reachable:,} that are left{verdict}")
+    return lines
+
+
+def _size(selector: str, reachable: int, settings: dict[str, Any]) -> int:
+    if selector == "full":
+        return reachable
+    return int(selector[5:]) if selector.startswith("size-") else settings["size"]
+
+
+def training_lines(
+    training: dict[str, dict[str, Any]], sets: dict[str, dict[str, Any]], settings: dict[str, Any]
+) -> list[str]:
+    """Hours of each fine-tune, from the tokens per second of the few rehearsed steps."""
+    lines = []
+    for model, entry in settings["trained"].items():
+        manifest, chosen = training[model], sets[settings["stand_ins"][entry["set"]]]
+        size = _size(entry["set"], chosen["eligible"], settings)
+        speed = manifest["throughput"]["tokens_per_second"]
+        per_sample = manifest["throughput"]["tokens"] / manifest["samples"]
+        hours = per_sample * size * entry["epochs"] / speed / 3600
+        lines.append(
+            f"  training of {model}: about {hours:.2g} h ({size:,} samples of about "
+            f"{per_sample:,.0f} tokens, {entry['epochs']} epochs, {speed:,.0f} tokens/s)"
+        )
+    return lines
+
+
+def decoding_lines(
+    engines: dict[str, dict[str, Any]], counts: dict[str, int], settings: dict[str, Any]
+) -> list[str]:
+    """Rows of the real sweep beside those that were decoded now."""
+    questions = sum(
+        counts[name] if first == "all" else min(first, counts[name])
+        for name, first in settings["first"].items()
+    )
+    rows = questions * settings["cells"]
+    lines = []
+    for model in settings["models"]:
+        tokens = engines[model]["tokens"]
+        lines.append(
+            f"  decoding of {model}: {rows:,} rows ({questions:,} questions); here "
+            f"{tokens['decoded']:,} tokens in {tokens['seconds']:,.0f} s"
+        )
+    return lines
+
+
+def disk_lines(
+    models: dict[str, dict[str, Any]], results: Path, settings: dict[str, Any]
+) -> list[str]:
+    """Weights and checkpoints beside what is free."""
+    status = os.statvfs(results)
+    free = status.f_bavail * status.f_frsize
+    trained = [models[name] for name in settings["trained"]]
+    weights = [sum(f.stat().st_size for f in _files(model["path"])) for model in trained]
+    states = [2 * CHECKPOINT_BYTES * model["parameters"] for model in trained]
+    needed = sum(weights) + max(states, default=0)
+    short = "" if needed < free else "  TOO LITTLE: training would run out of disk"
+    return [
+        f"  disk: {_gb(sum(weights))} of weights and at most {_gb(max(states, default=0))} of "
+        f"checkpoints while training; {_gb(free)} are free{short}"
+    ]
+
+
+def _files(folder: str) -> list[Path]:
+    return [path for path in Path(folder).rglob("*") if path.is_file()]
+
+
+def _gb(count: float) -> str:
+    return f"{count / 1e9:,.1f} GB"
+
+
+def main() -> None:
+    """Command line."""
+    run(work, __doc__, INPUTS, ("summary",))
+
+
+if __name__ == "__main__":
+    main()
