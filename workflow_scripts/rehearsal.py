@@ -86,6 +86,7 @@ def facts(study: Study) -> str:
             "first": {name: entry["first"] for name, entry in study.benchmarks.items()},
             "cells": len(study.cell_paths),
             "context": config["inference"]["context"],
+            "rehearsed_context": CONTEXT,
         }
     )
 

@@ -36,9 +36,7 @@ def work(args: Namespace) -> None:
         *training_lines(training, sets, settings),
         *decoding_lines(loading.manifests(args.engines), counts, settings),
         *disk_lines(models, results, settings),
-        "",
-        f"Not rehearsed: the full context of {settings['context']:,} tokens, so memory and time of",
-        "long thinking: `snakemake estimate` measures them.",
+        *context_lines(settings),
         f"{results}/ can be deleted.",
     ]
     text = "\n".join(lines) + "\n"
@@ -105,7 +103,7 @@ def training_lines(
         per_sample = manifest["throughput"]["tokens"] / manifest["samples"]
         hours = per_sample * size * entry["epochs"] / speed / 3600
         lines.append(
-            f"  training of {model}: about {hours:.2g} h ({size:,} samples of about "
+            f"  training of {model}: about {_time(hours)} ({size:,} samples of about "
             f"{per_sample:,.0f} tokens, {entry['epochs']} epochs, {speed:,.0f} tokens/s)"
         )
     return lines
@@ -147,12 +145,27 @@ def disk_lines(
     ]
 
 
+def context_lines(settings: dict[str, Any]) -> list[str]:
+    """What a smaller context left out."""
+    if settings["context"] <= settings["rehearsed_context"]:
+        return [""]
+    return [
+        "",
+        f"Not rehearsed: thinking up to {settings['context']:,} tokens, its time and",
+        "memory; `snakemake estimate` measures them on the pretrained models.",
+    ]
+
+
 def _files(folder: str) -> list[Path]:
     return [path for path in Path(folder).rglob("*") if path.is_file()]
 
 
 def _gb(count: float) -> str:
-    return f"{count / 1e9:,.1f} GB"
+    return f"{count / 1e9:,.1f} GB" if count >= 1e8 else f"{count / 1e6:,.0f} MB"
+
+
+def _time(hours: float) -> str:
+    return f"{hours:,.1f} h" if hours >= 1 else f"{60 * hours:,.0f} min"
 
 
 def main() -> None:
