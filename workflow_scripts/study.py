@@ -224,7 +224,7 @@ def _plain_folder(name: str) -> str:
     ConfigError for signs that mean something to Snakemake or a shell: the name stands in rules
     and on command lines.
     """
-    odd = sorted(set(re.findall(r"[^\w./~+@-]", name)))
+    odd = sorted(set(re.findall(r"[^\w./~+@=:%,-]", name)))
     folder = re.sub(r"/+", "/", name).rstrip("/")
     if odd or not folder:
         raise ConfigError(

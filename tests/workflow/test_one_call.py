@@ -24,7 +24,8 @@ def overlay() -> dict:
             name.replace("results/demo", RESULTS) for name in entry["source"]["files"]
         ]
     del demo["pool"]
-    demo["inference"]["engine"]["kind"] = "scripted"
+    slow = {"step_seconds": 0.03}  # so that two writers of one store would meet
+    demo["inference"]["engine"] |= {"kind": "scripted", "options": slow}
     demo["inference"] |= {"threads": 1, "budgets": [8, "infinite"]}
     demo["analysis"]["budget_error_targets"] = [8]
     return demo

@@ -2,12 +2,14 @@
 
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
-from tests.workflow.snakemake_run import copy_checkout, snakemake
+from tests.workflow.snakemake_run import ROOT, copy_checkout, snakemake
 from tests.workflow.test_config_check import FULL, SCHEMA, changed
 from workflow_scripts.common.errors import ConfigError
 from workflow_scripts.interpreter import job_python
@@ -118,6 +120,15 @@ def test_the_claim_of_a_folder_is_never_half_written(tmp_path: Path, monkeypatch
         claim_results(study)
     assert (tmp_path / "r/study.json").read_text() == before
     assert [path.name for path in (tmp_path / "r").iterdir()] == ["study.json"]
+
+
+def test_the_snakefile_needs_no_package_of_the_jobs() -> None:
+    """Snakemake may run in an environment of its own."""
+    names = "rehearsal rule_settings study study_folder interpreter common.code_id"
+    block = "import sys; sys.modules.update(polars=None, torch=None, numpy=None); import "
+    code = block + ", ".join(f"workflow_scripts.{name}" for name in names.split())
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def environment(folder: Path) -> Path:
