@@ -18,15 +18,16 @@ def overlay() -> dict:
     """The demo's base model on its benchmarks, with the engine that needs no model."""
     demo = yaml.safe_load((ROOT / "profiles/demo/study.yaml").read_text())
     demo |= {"study": "scripted", "results": RESULTS, "models": demo["models"][:1]}
+    demo["benchmarks"] = demo["benchmarks"][:1]
     for entry in demo["benchmarks"]:
         entry["first"] = 3
         entry["source"]["files"] = [
             name.replace("results/demo", RESULTS) for name in entry["source"]["files"]
         ]
     del demo["pool"]
-    slow = {"step_seconds": 0.03}  # so that two writers of one store would meet
+    slow = {"step_seconds": 0.02}  # so that two writers of one store would meet
     demo["inference"]["engine"] |= {"kind": "scripted", "options": slow}
-    demo["inference"] |= {"threads": 1, "budgets": [8, "infinite"]}
+    demo["inference"] |= {"threads": 1, "context": 384, "budgets": [8, "infinite"]}
     demo["analysis"]["budget_error_targets"] = [8]
     return demo
 
