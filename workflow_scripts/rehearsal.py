@@ -11,12 +11,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from workflow_scripts.common.cells import INFINITE
+from workflow_scripts.common.errors import ConfigError
 from workflow_scripts.common.provenance import canonical_json
 from workflow_scripts.study import Study
 
 Entry = dict[str, Any]
 
 TARGET = "rehearse"
+REAL_TARGETS = ("report", "estimate")
 MARK = "S1FLOW_REHEARSAL"  # tells the jobs of a cluster, whose command line lacks the target
 
 QUESTIONS = 2  # per benchmark
@@ -35,9 +37,13 @@ RESAMPLES = 200
 def asked(words: Sequence[str]) -> bool:
     """Whether this call of snakemake, or the one that submitted it, is for the rehearsal.
 
-    Snakemake does not tell a Snakefile its targets, so the command line is read.
+    Snakemake does not tell a Snakefile its targets, so the command line is read. ConfigError when
+    a target of the real study stands beside: this call would build the rehearsal's instead.
     """
     if TARGET in words[1:]:
+        beside = [word for word in words[1:] if word in REAL_TARGETS]
+        if beside:
+            raise ConfigError(f"call `snakemake {TARGET}` without the target {' '.join(beside)}")
         os.environ[MARK] = "1"
     return os.environ.get(MARK) == "1"
 

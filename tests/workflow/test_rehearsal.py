@@ -9,6 +9,7 @@ import yaml
 from tests.workflow.snakemake_run import ROOT, copy_checkout, outputs, snakemake
 from tests.workflow.test_config_check import FULL, SCHEMA, changed
 from workflow_scripts import rehearsal
+from workflow_scripts.common.errors import ConfigError
 from workflow_scripts.study import Study
 
 DEMO = ("--workflow-profile", "profiles/demo")
@@ -91,6 +92,8 @@ def test_only_its_target_makes_a_rehearsal(monkeypatch) -> None:
     monkeypatch.delenv(rehearsal.MARK, raising=False)
     assert not rehearsal.asked(["snakemake", "report", "--cores", "8"])
     assert not rehearsal.asked(["/bin/rehearse", "report"])
+    with pytest.raises(ConfigError, match="without the target report"):
+        rehearsal.asked(["snakemake", "rehearse", "report", "--cores", "8"])
     assert rehearsal.asked(["snakemake", "rehearse", "--cores", "8"])
     assert rehearsal.asked(["snakemake", "--target-jobs", "train:model=s1k"]), "a cluster's job"
 
