@@ -46,6 +46,18 @@ def test_more_gpus_than_granted_are_refused_not_clipped(
     assert f"{section}.gpus is 4, but this run grants gpu={granted}: add --resources gpu=4" in text
 
 
+def test_the_limit_of_the_cluster_profile_counts(checkout: Path) -> None:
+    """The profile as it is, but for its executor, which is a package of its own."""
+    profile = yaml.safe_load((checkout / "profiles/slurm/profile.yaml").read_text())
+    limit = profile["resources"]["gpu"]
+    own = {key: profile[key] for key in ("jobs", "resources", "keep-going")} | {"cores": 1}
+    (checkout / "profiles/cluster").mkdir()
+    (checkout / "profiles/cluster/profile.yaml").write_text(yaml.safe_dump(own))
+    overlay = {"inference": {"gpus": limit + 1}}
+    text = refused(checkout, overlay, "--workflow-profile", "profiles/cluster")
+    assert f"inference.gpus is {limit + 1}, but this run grants gpu={limit}" in text
+
+
 def test_enough_gpus_are_granted_whole(checkout: Path) -> None:
     (checkout / "own.yaml").write_text("training: {gpus: 4}\ninference: {gpus: 4}\n")
     words = ("--cores", "8", "--resources", "gpu=4", "--configfile", "own.yaml")
