@@ -72,13 +72,6 @@ rule report:
     """The whole study: every table, plot, generation and the report."""
     default_target: True
     input:
-        "<results>/report/report.md",
-        "<results>/report/report.html",
-        "<results>/report/samples.html",
-        "<results>/report/summary.txt",
-        "<results>/analysis/points.csv",
-        "<results>/analysis/metrics.csv",
-        "<results>/analysis/pairs.csv",
         STUDY.promised,
 
 

@@ -5,7 +5,6 @@
 rule summarise_rehearsal:
     """What was checked, how long each rule took, and what the real study will need."""
     input:
-        report="<results>/report/summary.txt",
         promised=STUDY.promised,
         models=expand("<results>/models/{model}/model.json", model=list(STUDY.models)),
         training=expand("<results>/training/{model}/manifest.json", model=STUDY.trained),

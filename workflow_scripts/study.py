@@ -16,6 +16,7 @@ from workflow_scripts.config_check import check_config
 Entry = dict[str, Any]
 
 RESULT_PLOTS = ["scaling", "flat", "curves", "effects", "methods", "forcing", "lengths"]
+REPORT_FILES = ("report.md", "report.html", "samples.html", "summary.txt")
 TRAINING_FILES = ("manifest.json", "log.csv", "rendered.md")
 CURATION_PLOTS = ["funnel", "domains", "sources"]
 
@@ -67,11 +68,13 @@ class Study:
 
     @property
     def promised(self) -> list[str]:
-        """Files under the results folder that README's table promises, besides the report itself.
+        """Files under the results folder that README's table promises.
 
         They are targets, so that a deleted one comes back while the report still stands.
         """
         each = [
+            *(f"report/{name}" for name in REPORT_FILES),
+            *(f"analysis/{name}.csv" for name in ("points", "metrics", "pairs")),
             *(f"models/{model}/model.json" for model in self.models),
             *(f"generations/{model}/manifest.json" for model in self.models),
             *(f"grades/{model}.parquet" for model in self.models),
