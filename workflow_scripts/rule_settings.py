@@ -37,7 +37,10 @@ class RuleSettings:
         """Settings of rule load_benchmark; independent of how many questions are used."""
         extra = {e["name"]: e for e in self.study.config["curation"]["decontamination"]["extra"]}
         entry = {**self.study.benchmarks, **extra}[dataset]
-        kept = {key: entry[key] for key in ("name", "format", "columns") if key in entry}
+        keys = ("name", "format", "columns", "on_bad_row")
+        kept = {key: entry[key] for key in keys if key in entry}
+        if dataset in extra:
+            kept["golds"] = False  # decontamination compares questions alone
         return self._json(kept | {"source": _source(entry["source"])})
 
     @property

@@ -31,6 +31,10 @@ class Study:
         self.cell_paths = [cell.path for cell in cells(config["inference"])]
         self._check_models()
         self._check_budgets()
+        _by_name(
+            config["benchmarks"] + config["curation"]["decontamination"]["extra"],
+            "benchmarks and curation.decontamination.extra",
+        )
 
     @property
     def datasets(self) -> list[str]:
@@ -70,8 +74,10 @@ class Study:
         return self.models[model]["train"]["set"]
 
     def benchmark_files(self, dataset: str) -> list[str]:
-        """Local files of a benchmark; empty when it comes from the hub."""
-        return list(self.benchmarks[dataset]["source"].get("files") or [])
+        """Local files of a benchmark, extra ones included; empty when it comes from the hub."""
+        extra = self.config["curation"]["decontamination"]["extra"]
+        entries = self.benchmarks | {entry["name"]: entry for entry in extra}
+        return list(entries[dataset]["source"].get("files") or [])
 
     @property
     def pool_files(self) -> list[str]:

@@ -23,6 +23,7 @@ def work(args: Namespace) -> None:
     files = [(path, loading.generation_rows(path)) for path in args.generations]
     found = quality.empty_files(files)
     empty = {finding.where for finding in found}
+    found += quality.benchmark_findings(args.benchmarks)
     every = loading.generations([path for path, n in files if n])
     rows, more = quality.foreign(every, plan)
     found += more

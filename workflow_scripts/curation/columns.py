@@ -1,6 +1,8 @@
 """Which column of a source holds what: an alias table, overrides, and errors that list both."""
 
+import re
 from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 from typing import Any
 
 from workflow_scripts.common.errors import ConfigError, InputError
@@ -53,6 +55,16 @@ CHOICE_ALIASES: dict[str, tuple[str, ...]] = {
 }
 
 
+# Names that may mean ours but are not read without being told: only for the hint of an error.
+OTHER_NAMES: dict[str, tuple[str, ...]] = {
+    "question": ("input", "instruction", "text", "query"),
+    "gold": ("expected_answer", "solution", "target", "label", "output", "correct_answer"),
+    "correct": ("answer", "gold", "target", "label"),
+    "trace": ("reasoning_content", "cot", "chain_of_thought", "generation", "solution"),
+    "attempt": ("output", "completion", "final_answer", "generation", "solution"),
+}
+
+
 def resolve_columns(
     found: Sequence[str],
     aliases: dict[str, tuple[str, ...]],
@@ -81,12 +93,32 @@ def resolve_columns(
     }
     missing = [name for name in required if not mapping[name]]
     if missing:
+        free = [column for column in found if column not in mapping.values()]
         raise InputError(
             f"{where}: no column for {', '.join(missing)}. The source has: {', '.join(found)}. "
-            f"Map it in the config, e.g. `columns: {{{missing[0]}: {next(iter(found), '?')}}}`"
+            f"Map it in the config, e.g. `columns: {{{missing[0]}: "
+            f"{_likely(missing[0], aliases[missing[0]], free)}}}`"
             f" (tried: {', '.join(aliases[missing[0]])})"
         )
     return {name: column for name, column in mapping.items() if column}
+
+
+def _likely(name: str, aliases: Sequence[str], free: Sequence[str]) -> str:
+    """The free column whose name resembles ours most, else a placeholder: never a wild guess."""
+    wanted = [_plain(word) for word in (*aliases, *OTHER_NAMES.get(name, ()))]
+    by_plain = {_plain(column): column for column in reversed(free)}
+    for word in wanted:
+        if word in by_plain:
+            return by_plain[word]
+    for word in wanted:
+        near = get_close_matches(word, by_plain, n=1, cutoff=0.8)
+        if near:
+            return by_plain[near[0]]
+    return "YOUR_COLUMN"
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
 def is_null(value: Any) -> bool:

@@ -1,5 +1,6 @@
 """Rows of a dataset, from the hub or from local files, in batches that bound the memory."""
 
+import codecs
 import csv
 import json
 import sys
@@ -85,13 +86,12 @@ def _jsonl_rows(path: Path) -> Iterator[tuple[int, Row]]:
         for number, line in enumerate(lines, start=1):
             if not line.strip():
                 continue
-            # Invalid bytes become U+FFFD, which the quality filter reports row by row.
-            text = line.decode("utf-8", errors="replace")
+            text = _decoded(line, path)
             yield len(line), _as_row(_parse_json(text, f"{path}:{number}"), f"{path}:{number}")
 
 
 def _json_rows(path: Path) -> Iterator[tuple[int, Row]]:
-    text = path.read_bytes().decode("utf-8", errors="replace")
+    text = _decoded(path.read_bytes(), path)
     value = _parse_json(text, str(path))
     if not isinstance(value, list):
         raise InputError(f"{path}: expected a list of rows, found {type(value).__name__}")
@@ -101,12 +101,24 @@ def _json_rows(path: Path) -> Iterator[tuple[int, Row]]:
 
 def _csv_rows(path: Path) -> Iterator[tuple[int, Row]]:
     csv.field_size_limit(sys.maxsize)
-    with path.open(encoding="utf-8", errors="replace", newline="") as lines:
+    with path.open("rb") as raw:
+        _decoded(raw.read(4), path)
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as lines:
         reader = csv.DictReader(lines)
         for number, row in enumerate(reader):
             if None in row or None in row.values():
                 raise InputError(f"{path} row {number}: not as many fields as the header has")
             yield sum(map(len, row.values())), {key: value or None for key, value in row.items()}
+
+
+def _decoded(data: bytes, path: Path) -> str:
+    """UTF-8 text, with or without a byte-order mark; InputError for UTF-16.
+
+    Invalid bytes become U+FFFD, which is reported row by row.
+    """
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise InputError(f"{path} is UTF-16: save it as UTF-8")
+    return data.decode("utf-8-sig", errors="replace")
 
 
 def _parse_json(text: str, where: str) -> Any:
