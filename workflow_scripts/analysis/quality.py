@@ -79,6 +79,25 @@ def benchmark_findings(paths: Iterable[Path]) -> list[Finding]:
     return found
 
 
+def gold_findings(golds: Iterable[dict[str, Any]]) -> list[Finding]:
+    """Golds that the grader cannot read, by benchmark; entries as rule check_golds writes them."""
+    by_dataset: dict[str, list[str]] = {}
+    for gold in golds:
+        by_dataset.setdefault(gold["dataset"], []).append(f"{gold['question_id']}: {gold['gold']}")
+    return [
+        Finding(
+            "gold-unread",
+            WARNING,
+            dataset,
+            len(listed),
+            "golds that the grader cannot read: answers in another spelling count as wrong ("
+            + "; ".join(listed[:5])
+            + ("; ...)" if len(listed) > 5 else ")"),
+        )
+        for dataset, listed in by_dataset.items()
+    ]
+
+
 def duplicates(frame: pl.DataFrame, what: str) -> tuple[pl.DataFrame, list[Finding]]:
     """The frame with the first row of every key, and a finding per cell that had repeats.
 
