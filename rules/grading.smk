@@ -41,9 +41,9 @@ rule check_golds:
         "<logs>/check_golds.log",
     benchmark:
         "<results>/runtimes/check_golds.tsv"
+    priority: 10
     conda:
         "../envs/grading.yaml"
-    priority: 10
     resources:
         mem_mb=4000,
         runtime=20,
