@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from workflow_scripts.common.errors import ConfigError, InputError, UserError
+from workflow_scripts.common.errors import ConfigError, InputError
+from workflow_scripts.curation.hub_files import hub_files
 
 Row = dict[str, Any]
 
@@ -38,7 +39,7 @@ def open_source(
 
     `source` is `{"files": [...]}` or `{"hub": id, "revision":, "split":, "subset":}`; `files` are
     the local paths to read when it names files. Raises ConfigError for anything else, InputError
-    naming the file and the row for unreadable content.
+    naming the file and the row for unreadable content, UserError for what the hub refuses.
     """
     if "files" in source:
         paths = list(files) or [Path(name) for name in source["files"]]
@@ -46,7 +47,8 @@ def open_source(
             raise ConfigError("source.files is empty: name at least one file")
         return Origin(", ".join(path.name for path in paths)), _file_batches(paths)
     if "hub" in source:
-        return _open_hub(source)
+        commit, paths = hub_files(source)
+        return Origin(source["hub"], commit), _file_batches(paths)
     raise ConfigError(
         "source needs `files: [...]` (parquet, jsonl, json, csv) or `hub: owner/name`; "
         f"found: {', '.join(source) or 'nothing'}"
@@ -150,58 +152,3 @@ def _grouped(rows: Iterator[tuple[int, Row]]) -> Iterator[list[Row]]:
             batch, size = [], 0
     if batch:
         yield batch
-
-
-def _open_hub(source: dict[str, Any]) -> tuple[Origin, Iterator[list[Row]]]:
-    import datasets
-
-    name, revision = source["hub"], source.get("revision", "main")
-    split = source.get("split", "train")
-    try:
-        loaded = datasets.load_dataset(name, source.get("subset"), revision=revision, split=split)
-    except Exception as error:
-        raise _hub_error(name, revision, split, error) from error
-    return Origin(name, _commit(name, revision)), _hub_batches(loaded)
-
-
-def _hub_batches(loaded: Any) -> Iterator[list[Row]]:
-    for batch in loaded.iter(batch_size=FEW_ROWS):
-        yield [dict(zip(batch, row, strict=True)) for row in zip(*batch.values(), strict=True)]
-
-
-def _commit(name: str, revision: str) -> str:
-    """The commit that a branch or tag points to; the revision as given when the hub is away."""
-    from huggingface_hub import HfApi
-
-    try:
-        return HfApi().dataset_info(name, revision=revision, timeout=20).sha or revision
-    except Exception:
-        return revision
-
-
-def _hub_error(name: str, revision: str, split: str, error: Exception) -> UserError:
-    text = f"{type(error).__name__}: {error}".splitlines()[0]
-    causes = " ".join(f"{type(cause).__name__}: {cause}" for cause in _chain(error))
-    if "gated" in causes.lower():
-        return UserError(
-            f"dataset {name} is gated. Accept its terms on its hub page, log in (`hf auth login` "
-            f"or HF_TOKEN), and rerun; or set `source: {{files: [...]}}` to a local copy. ({text})"
-        )
-    if any(sign in causes for sign in ("RepositoryNotFound", "DatasetNotFound", "404", "401")):
-        return UserError(
-            f"dataset {name} (revision {revision}) was not found. Correct `source.hub` and "
-            f"`source.revision`; a private dataset needs a login (`hf auth login`). ({text})"
-        )
-    if isinstance(error, ValueError):
-        return UserError(f"dataset {name}: split {split!r} or subset cannot be read. ({text})")
-    return UserError(
-        f"dataset {name} cannot be downloaded: the hub is not reachable. Check the network, or "
-        f"download it elsewhere and set `source: {{files: [...]}}`. ({text})"
-    )
-
-
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    seen: BaseException | None = error
-    while seen is not None:
-        yield seen
-        seen = seen.__cause__ or seen.__context__
