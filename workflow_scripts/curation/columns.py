@@ -103,6 +103,38 @@ def resolve_columns(
     return {name: column for name, column in mapping.items() if column}
 
 
+class FileColumns:
+    """The columns of one file of the pool as they turn up: rows need not all have the same."""
+
+    def __init__(self, overrides: dict[str, str], where: str) -> None:
+        self.overrides, self.where = overrides, where
+        self.found: dict[str, None] = {}
+        self.mapping: dict[str, str] = {}
+
+    def see(self, rows: Sequence[dict[str, Any]]) -> dict[str, str]:
+        """Our column name -> the file's, after these rows as well.
+
+        A column that turns up late is null in the rows before it. Raises InputError where it would
+        take the place of a column that earlier rows were read from, and as `resolve_columns` does.
+        """
+        new = [name for row in rows for name in row if name not in self.found]
+        if not new:
+            return self.mapping
+        self.found.update(dict.fromkeys(new))
+        due = {name: c for name, c in self.overrides.items() if c in self.found}
+        later = due if self.mapping else self.overrides
+        mapping = resolve_columns(list(self.found), POOL_ALIASES, POOL_REQUIRED, later, self.where)
+        for name, column in self.mapping.items():
+            if mapping[name] != column:
+                raise InputError(
+                    f"{self.where}: column '{mapping[name]}' turns up after rows without it, and "
+                    f"'{column}' was read as {name} until then. Say which one it is, e.g. "
+                    f"`columns: {{{name}: {column}}}`"
+                )
+        self.mapping = mapping
+        return mapping
+
+
 def _likely(name: str, aliases: Sequence[str], free: Sequence[str]) -> str:
     """The free column whose name resembles ours most, else a placeholder: never a wild guess."""
     wanted = [_plain(word) for word in (*aliases, *OTHER_NAMES.get(name, ()))]

@@ -21,7 +21,7 @@ LISTED = 20  # oddities of one kind that the log names; the file's metadata hold
 def work(args: argparse.Namespace) -> None:
     settings = args.settings
     origin, batches = open_source(settings["source"], args.files)
-    raw = [row for batch in batches for row in batch]
+    raw = [row for _, batch in batches for row in batch]
     loaded = benchmark_rows(raw, settings)
     frame = BENCHMARK.frame(loaded.rows)
     report(settings["name"], loaded.oddities)

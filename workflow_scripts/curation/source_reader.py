@@ -2,12 +2,13 @@
 
 import codecs
 import csv
+import io
 import json
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from workflow_scripts.common.errors import ConfigError, InputError
 from workflow_scripts.curation.hub_files import hub_files
@@ -19,7 +20,8 @@ BATCH_BYTES = 32 << 20
 # Columnar sources are read a few rows at a time: metadata of the coding sets holds test cases of
 # a dozen megabytes a row.
 FEW_ROWS = 8
-SUFFIXES = (".parquet", ".jsonl", ".json", ".csv")
+SUFFIXES = (".parquet", ".jsonl", ".ndjson", ".json", ".csv", ".tsv")
+COMPRESSED = {".gz": "gzip", ".zst": "zstd"}
 # A row that is a bare list of four texts: (prompt, reasoning, answer_attempt, ground truth).
 TUPLE_COLUMNS = ("prompt", "reasoning", "answer_attempt", "ground_truth_solution")
 
@@ -32,9 +34,10 @@ class Origin:
     commit: str = ""
 
 
-def open_source(
-    source: dict[str, Any], files: Sequence[Path]
-) -> tuple[Origin, Iterator[list[Row]]]:
+Batches = Iterator[tuple[str, list[Row]]]  # (name of the file, some of its rows), file by file
+
+
+def open_source(source: dict[str, Any], files: Sequence[Path]) -> tuple[Origin, Batches]:
     """Where the rows come from, and the rows in batches.
 
     `source` is `{"files": [...]}` or `{"hub": id, "revision":, "split":, "subset":}`; `files` are
@@ -55,20 +58,46 @@ def open_source(
     )
 
 
-def _file_batches(paths: Sequence[Path]) -> Iterator[list[Row]]:
+def _file_batches(paths: Sequence[Path]) -> Batches:
     for path in paths:
         if not path.exists():
             raise InputError(f"{path} does not exist: correct `source.files`")
-        if path.suffix == ".parquet":
-            yield from _parquet_batches(path)
-        elif path.suffix == ".jsonl":
-            yield from _grouped(_jsonl_rows(path))
-        elif path.suffix == ".json":
-            yield from _grouped(_json_rows(path))
-        elif path.suffix == ".csv":
-            yield from _grouped(_csv_rows(path))
-        else:
-            raise InputError(f"{path}: unknown suffix; use one of {', '.join(SUFFIXES)}")
+        try:
+            for batch in _batches(path):
+                yield path.name, batch
+        except OSError as error:
+            if path.suffix.lower() not in COMPRESSED:
+                raise
+            raise InputError(f"{path} cannot be decompressed: {error}") from None
+
+
+def _batches(path: Path) -> Iterator[list[Row]]:
+    endings = [suffix.lower() for suffix in path.suffixes[-2:]]
+    if endings and endings[-1] in COMPRESSED:
+        endings.pop()
+    ending = endings[-1] if endings else ""
+    if ending == ".parquet":
+        return _parquet_batches(path)
+    if ending in (".jsonl", ".ndjson"):
+        return _grouped(_jsonl_rows(path))
+    if ending == ".json":
+        return _grouped(_json_rows(path))
+    if ending in (".csv", ".tsv"):
+        return _grouped(_csv_rows(path, "\t" if ending == ".tsv" else ","))
+    raise InputError(
+        f"{path}: unknown suffix; use one of {', '.join(SUFFIXES)}, text also behind "
+        f"{' or '.join(COMPRESSED)}"
+    )
+
+
+def _opened(path: Path) -> BinaryIO:
+    """A file's bytes, decompressed by its suffix; OSError for a broken stream as it is read."""
+    import pyarrow
+
+    codec = COMPRESSED.get(path.suffix.lower())
+    if codec is None:
+        return path.open("rb")
+    return io.BufferedReader(pyarrow.input_stream(str(path), compression=codec), 1 << 20)
 
 
 def _parquet_batches(path: Path) -> Iterator[list[Row]]:
@@ -84,7 +113,7 @@ def _parquet_batches(path: Path) -> Iterator[list[Row]]:
 
 
 def _jsonl_rows(path: Path) -> Iterator[tuple[int, Row]]:
-    with path.open("rb") as lines:
+    with _opened(path) as lines:
         for number, line in enumerate(lines, start=1):
             if not line.strip():
                 continue
@@ -93,7 +122,11 @@ def _jsonl_rows(path: Path) -> Iterator[tuple[int, Row]]:
 
 
 def _json_rows(path: Path) -> Iterator[tuple[int, Row]]:
-    text = _decoded(path.read_bytes(), path)
+    with _opened(path) as file:
+        text = _decoded(file.read(), path)
+    if text.lstrip()[:1] == "{":  # rows on lines of their own, under another suffix
+        yield from _jsonl_rows(path)
+        return
     value = _parse_json(text, str(path))
     if not isinstance(value, list):
         raise InputError(f"{path}: expected a list of rows, found {type(value).__name__}")
@@ -101,12 +134,15 @@ def _json_rows(path: Path) -> Iterator[tuple[int, Row]]:
         yield 1000, _as_row(entry, f"{path} row {number}")
 
 
-def _csv_rows(path: Path) -> Iterator[tuple[int, Row]]:
+def _csv_rows(path: Path, delimiter: str) -> Iterator[tuple[int, Row]]:
     csv.field_size_limit(sys.maxsize)
-    with path.open("rb") as raw:
+    with _opened(path) as raw:
         _decoded(raw.read(4), path)
-    with path.open(encoding="utf-8-sig", errors="replace", newline="") as lines:
-        reader = csv.DictReader(lines)
+    with (
+        _opened(path) as raw,
+        io.TextIOWrapper(raw, encoding="utf-8-sig", errors="replace", newline="") as lines,
+    ):
+        reader = csv.DictReader(lines, delimiter=delimiter)
         for number, row in enumerate(reader):
             if None in row or None in row.values():
                 raise InputError(f"{path} row {number}: not as many fields as the header has")
