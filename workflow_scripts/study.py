@@ -8,6 +8,7 @@ from typing import Any
 
 from workflow_scripts.common.cells import INFINITE, cells
 from workflow_scripts.common.errors import ConfigError
+from workflow_scripts.common.source_files import source_files
 from workflow_scripts.config_check import check_config
 
 Entry = dict[str, Any]
@@ -31,10 +32,7 @@ class Study:
         self.cell_paths = [cell.path for cell in cells(config["inference"])]
         self._check_models()
         self._check_budgets()
-        _by_name(
-            config["benchmarks"] + config["curation"]["decontamination"]["extra"],
-            "benchmarks and curation.decontamination.extra",
-        )
+        self._check_sources()
 
     @property
     def datasets(self) -> list[str]:
@@ -77,12 +75,12 @@ class Study:
         """Local files of a benchmark, extra ones included; empty when it comes from the hub."""
         extra = self.config["curation"]["decontamination"]["extra"]
         entries = self.benchmarks | {entry["name"]: entry for entry in extra}
-        return list(entries[dataset]["source"].get("files") or [])
+        return source_files(entries[dataset]["source"].get("files") or [])
 
     @property
     def pool_files(self) -> list[str]:
         """Local files of the pool; empty when it comes from the hub."""
-        return list(self.config["pool"]["source"].get("files") or [])
+        return source_files(self.config["pool"]["source"].get("files") or [])
 
     @property
     def relabel(self) -> Entry:
@@ -138,6 +136,15 @@ class Study:
     def threads(self, section: str) -> int:
         """CPU threads of a section's heavy rule."""
         return int(self.config[section]["threads"])
+
+    def _check_sources(self) -> None:
+        """Names are distinct, and globs and folders hold files: a ConfigError now, not in a rule."""
+        extra = self.config["curation"]["decontamination"]["extra"]
+        everything = _by_name(
+            self.config["benchmarks"] + extra, "benchmarks and curation.decontamination.extra"
+        )
+        for entry in (*everything.values(), self.config["pool"]):
+            source_files(entry["source"].get("files") or [])
 
     def _check_models(self) -> None:
         for name in self.trained:

@@ -7,12 +7,14 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
+import datasets
 import polars as pl
 import pyarrow
 import pytest
 
 from tests.curation.stage import raw_row, write_jsonl
-from workflow_scripts.common.errors import InputError
+from workflow_scripts.common.errors import ConfigError, InputError
+from workflow_scripts.common.source_files import source_files
 from workflow_scripts.common.tables.pool import POOL
 from workflow_scripts.curation import load_pool
 
@@ -116,6 +118,41 @@ def test_file_forms_agree(tmp_path: Path, ending: str) -> None:
     ]
     pool = load_files(tmp_path, write_as(tmp_path, ending, rows))
     assert pool.select("question", "trace", "attempt", "solution").to_dicts() == rows
+
+
+def test_folders_globs_and_datasets_on_disk(tmp_path: Path) -> None:
+    rows = [raw_row(i) for i in range(6)]
+    write_jsonl(tmp_path / "pool/b.jsonl", rows[3:])
+    write_jsonl(tmp_path / "pool/deep/a.jsonl", rows[:3])
+    datasets.DatasetDict({"train": datasets.Dataset.from_list(rows)}).save_to_disk(
+        tmp_path / "disk"
+    )
+    for name in ("pool", "pool/**/*.jsonl", "disk/train"):
+        files = [Path(file) for file in source_files([str(tmp_path / name)])]
+        assert load_files(tmp_path, *files)["question"].sort().to_list() == sorted(
+            row["question"] for row in rows
+        )
+    assert source_files(["made/by-a-rule.parquet"]) == ["made/by-a-rule.parquet"]
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("disk", "holds the splits test, train: name one, e.g. .*disk/test"),
+        ("*.parquet", "matches no file"),
+        ("empty", "no file that can be read"),
+        ("mixed", r"several kinds \(.csv, .jsonl\)"),
+    ],
+)
+def test_folders_that_say_too_little(tmp_path: Path, name: str, message: str) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "mixed").mkdir()
+    (tmp_path / "mixed/a.csv").touch()
+    (tmp_path / "mixed/a.jsonl").touch()
+    one = datasets.Dataset.from_list([raw_row(1)])
+    datasets.DatasetDict({"test": one, "train": one}).save_to_disk(tmp_path / "disk")
+    with pytest.raises(ConfigError, match=message):
+        source_files([str(tmp_path / name)])
 
 
 def test_broken_compression_and_unknown_endings_name_the_file(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from workflow_scripts.common.errors import ConfigError, InputError
+from workflow_scripts.common.source_files import COMPRESSED, SUFFIXES, form, source_files
 from workflow_scripts.curation.hub_files import hub_files
 
 Row = dict[str, Any]
@@ -20,8 +21,7 @@ BATCH_BYTES = 32 << 20
 # Columnar sources are read a few rows at a time: metadata of the coding sets holds test cases of
 # a dozen megabytes a row.
 FEW_ROWS = 8
-SUFFIXES = (".parquet", ".jsonl", ".ndjson", ".json", ".csv", ".tsv")
-COMPRESSED = {".gz": "gzip", ".zst": "zstd"}
+CODECS = {".gz": "gzip", ".zst": "zstd"}
 # A row that is a bare list of four texts: (prompt, reasoning, answer_attempt, ground truth).
 TUPLE_COLUMNS = ("prompt", "reasoning", "answer_attempt", "ground_truth_solution")
 
@@ -45,7 +45,7 @@ def open_source(source: dict[str, Any], files: Sequence[Path]) -> tuple[Origin, 
     naming the file and the row for unreadable content, UserError for what the hub refuses.
     """
     if "files" in source:
-        paths = list(files) or [Path(name) for name in source["files"]]
+        paths = list(files) or [Path(name) for name in source_files(source["files"])]
         if not paths:
             raise ConfigError("source.files is empty: name at least one file")
         return Origin(", ".join(path.name for path in paths)), _file_batches(paths)
@@ -66,35 +66,47 @@ def _file_batches(paths: Sequence[Path]) -> Batches:
             for batch in _batches(path):
                 yield path.name, batch
         except OSError as error:
-            if path.suffix.lower() not in COMPRESSED:
+            if path.suffix.lower() not in CODECS:
                 raise
             raise InputError(f"{path} cannot be decompressed: {error}") from None
 
 
 def _batches(path: Path) -> Iterator[list[Row]]:
-    endings = [suffix.lower() for suffix in path.suffixes[-2:]]
-    if endings and endings[-1] in COMPRESSED:
-        endings.pop()
-    ending = endings[-1] if endings else ""
-    if ending == ".parquet":
+    kind = form(path)
+    if kind == ".parquet":
         return _parquet_batches(path)
-    if ending in (".jsonl", ".ndjson"):
+    if kind == ".arrow":
+        return _arrow_batches(path)
+    if kind in (".jsonl", ".ndjson"):
         return _grouped(_jsonl_rows(path))
-    if ending == ".json":
+    if kind == ".json":
         return _grouped(_json_rows(path))
-    if ending in (".csv", ".tsv"):
-        return _grouped(_csv_rows(path, "\t" if ending == ".tsv" else ","))
+    if kind in (".csv", ".tsv"):
+        return _grouped(_csv_rows(path, "\t" if kind == ".tsv" else ","))
     raise InputError(
         f"{path}: unknown suffix; use one of {', '.join(SUFFIXES)}, text also behind "
         f"{' or '.join(COMPRESSED)}"
     )
 
 
+def _arrow_batches(path: Path) -> Iterator[list[Row]]:
+    """Rows of an Arrow stream, the form of a dataset that was saved to disk."""
+    import pyarrow
+
+    try:
+        with pyarrow.memory_map(str(path)) as file, pyarrow.ipc.open_stream(file) as stream:
+            for batch in stream:
+                for start in range(0, batch.num_rows, FEW_ROWS):
+                    yield batch.slice(start, FEW_ROWS).to_pylist()
+    except pyarrow.ArrowException as error:
+        raise InputError(f"{path} is not a readable Arrow stream: {error}") from None
+
+
 def _opened(path: Path) -> BinaryIO:
     """A file's bytes, decompressed by its suffix; OSError for a broken stream as it is read."""
     import pyarrow
 
-    codec = COMPRESSED.get(path.suffix.lower())
+    codec = CODECS.get(path.suffix.lower())
     if codec is None:
         return path.open("rb")
     return io.BufferedReader(pyarrow.input_stream(str(path), compression=codec), 1 << 20)
