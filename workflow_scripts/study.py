@@ -138,7 +138,7 @@ class Study:
         return int(self.config[section]["threads"])
 
     def _check_sources(self) -> None:
-        """Names are distinct, and globs and folders hold files: a ConfigError now, not in a rule."""
+        """Names are distinct, globs and folders hold files: a ConfigError now, not in a rule."""
         extra = self.config["curation"]["decontamination"]["extra"]
         everything = _by_name(
             self.config["benchmarks"] + extra, "benchmarks and curation.decontamination.extra"
