@@ -8,6 +8,7 @@ rule count_points:
         grades=expand("<results>/grades/{model}.parquet", model=list(STUDY.models)),
         engines=expand("<results>/generations/{model}/manifest.json", model=list(STUDY.models)),
         benchmarks=expand("<results>/benchmarks/{dataset}.parquet", dataset=STUDY.datasets),
+        golds="<results>/grades/golds.json",
     output:
         points=report(
             "<results>/analysis/points.csv",
@@ -32,7 +33,7 @@ rule count_points:
     shell:
         "exec python -m workflow_scripts.analysis.count_points --generations {params.cells:q} "
         "--grades {input.grades} --engines {input.engines} --benchmarks {input.benchmarks} "
-        "--points {output.points} --outcomes {output.outcomes} --quality {output.quality} "
+        "--golds {input.golds} --points {output.points} --outcomes {output.outcomes} --quality {output.quality} "
         "--settings {params.settings:q} --log {log}"
 
 

@@ -32,6 +32,30 @@ rule grade:
         "--settings {params.settings:q} --log {log}"
 
 
+rule check_golds:
+    """Warn of gold answers that the grader cannot read, before anything is decoded."""
+    input:
+        benchmarks=expand("<results>/benchmarks/{dataset}.parquet", dataset=STUDY.datasets),
+    output:
+        golds="<results>/grades/golds.json",
+    log:
+        "<logs>/check_golds.log",
+    benchmark:
+        "<results>/runtimes/check_golds.tsv"
+    priority: 10
+    conda:
+        "../envs/grading.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=20,
+    params:
+        settings=SETTINGS.grade(),
+        code=code_id("grading.check_golds"),
+    shell:
+        "python -m workflow_scripts.grading.check_golds --benchmarks {input.benchmarks} "
+        "--golds {output.golds} --threads {threads} --settings {params.settings:q} --log {log}"
+
+
 rule audit_grades:
     """On request: where math-verify judges otherwise, and unread answers by budget."""
     input:

@@ -36,7 +36,10 @@ class RuleSettings:
     def load_benchmark(self, dataset: str) -> str:
         """Settings of rule load_benchmark; independent of how many questions are used."""
         entry = self.study.question_sets[dataset]
-        kept = {key: entry[key] for key in ("name", "format", "columns") if key in entry}
+        keys = ("name", "format", "columns", "on_bad_row")
+        kept = {key: entry[key] for key in keys if key in entry}
+        if dataset in self.study.extra_benchmarks:
+            kept["golds"] = False  # decontamination compares questions alone
         return self._json(kept | {"source": _source(entry["source"])})
 
     @property

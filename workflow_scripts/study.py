@@ -11,6 +11,7 @@ from typing import Any
 from workflow_scripts.common.cells import INFINITE, cells
 from workflow_scripts.common.errors import ConfigError
 from workflow_scripts.common.job import combinations
+from workflow_scripts.common.source_files import source_files
 from workflow_scripts.config_check import check_config
 
 Entry = dict[str, Any]
@@ -98,13 +99,13 @@ class Study:
         return self.models[model]["train"]["set"]
 
     def benchmark_files(self, dataset: str) -> list[str]:
-        """Local files of a benchmark; empty when it comes from the hub."""
-        return list(self.question_sets[dataset]["source"].get("files") or [])
+        """Local files of a benchmark, extra ones included; empty when it comes from the hub."""
+        return source_files(self.question_sets[dataset]["source"].get("files") or [])
 
     @property
     def pool_files(self) -> list[str]:
         """Local files of the pool; empty when it comes from the hub."""
-        return list(self.config["pool"]["source"].get("files") or [])
+        return source_files(self.config["pool"]["source"].get("files") or [])
 
     @property
     def relabel(self) -> Entry:
@@ -196,7 +197,10 @@ class Study:
             )
 
     def _check_sources(self) -> None:
-        """Local sources must exist; Snakemake itself is silent while older results stand."""
+        """Local sources must exist; Snakemake itself is silent while older results stand.
+
+        Globs and folders must hold files.
+        """
         entries = {"pool.source.files": self.pool_files if self.trained else []}
         for name in self.question_sets:
             entries[f"source.files of benchmark '{name}'"] = self.benchmark_files(name)

@@ -236,6 +236,8 @@ def write_study(root: Path, plan: Plan) -> dict[str, list[Path]]:
     paths: dict[str, list[Path]] = {
         name: [] for name in ("generations", "grades", "engines", "benchmarks", "training")
     }
+    paths["golds"] = [root / "grades/golds.json"]
+    write_json(paths["golds"][0], {"checked": 0, "unread": {}, "golds": []})
     for dataset in plan.datasets:
         path = root / f"benchmarks/{dataset}.parquet"
         BENCHMARK.write(path, benchmark(plan, dataset), {})

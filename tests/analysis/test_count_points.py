@@ -27,7 +27,7 @@ CELL = "s1k/algebra/truncation/16"
 
 
 def arguments(root: Path, paths: dict[str, list[Path]], plan: Plan = SMALL) -> Namespace:
-    names = ("generations", "grades", "engines", "benchmarks")
+    names = ("generations", "grades", "engines", "benchmarks", "golds")
     return Namespace(
         **{name: list(paths[name]) for name in names},
         points=root / "points.csv",

@@ -4,13 +4,12 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 import pytest
 
 from tests.curation.stage import load_exam
-from workflow_scripts.common.errors import ConfigError, InputError, UserError
+from workflow_scripts.common.errors import ConfigError, InputError
 from workflow_scripts.common.tables.benchmark import BENCHMARK
-from workflow_scripts.curation import load_benchmark, source_reader
+from workflow_scripts.curation import load_benchmark
 
 
 def gpqa_row(i: int) -> dict[str, Any]:
@@ -92,9 +91,7 @@ def test_ids_come_from_the_question_where_the_source_has_none(tmp_path: Path) ->
         ([{"problem": " ", "answer": "1"}], "math", "row 0.*problem"),
         ([{"problem": ["P?"], "answer": "1"}], "math", "row 0.*problem"),
         ([{"problem": "P?", "answer": "x"}], "integer", "not a whole number"),
-        ([{"id": 1, "problem": p, "answer": "1"} for p in "PQ"], "math", r"'1' in rows \[0, 1\]"),
-        ([{"problem": "P?", "answer": "1"}] * 2, "math", r"in rows \[0, 1\]"),
-        ([{**gpqa_row(1), "Correct Answer": "neon"}], "choice", "same text"),
+        ([{"id": 1, "problem": p, "answer": "1"} for p in "PQ"], "math", "'1' in rows 0 and 1"),
     ],
 )
 def test_bad_benchmarks(tmp_path: Path, rows: list[dict], kind: str, message: str) -> None:
@@ -115,42 +112,3 @@ def test_source_must_be_named(tmp_path: Path) -> None:
     )
     with pytest.raises(ConfigError, match="found: url"):
         load_benchmark.work(args)
-
-
-class HubDown(Exception):
-    """Stands in for whatever the hub client raises."""
-
-
-@pytest.mark.parametrize(
-    ("error", "message"),
-    [
-        (HubDown("Dataset 'x/y' is a gated dataset on the Hub"), "Accept its terms"),
-        (HubDown("ConnectionError: Couldn't reach the Hub"), "not reachable"),
-        (HubDown("DatasetNotFoundError: x/y doesn't exist"), "was not found"),
-        (ValueError('Unknown split "train"'), "split 'train'"),
-    ],
-)
-def test_hub_errors_say_what_to_do(
-    monkeypatch: pytest.MonkeyPatch, error: Exception, message: str
-) -> None:
-    import datasets
-
-    def refuse(*args: object, **kwargs: object) -> None:
-        assert "trust_remote_code" not in kwargs
-        raise error
-
-    monkeypatch.setattr(datasets, "load_dataset", refuse)
-    with pytest.raises(UserError, match=message):
-        source_reader.open_source({"hub": "x/y"}, [])
-
-
-def test_hub_rows(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    import datasets
-
-    frame = pl.DataFrame({"problem": ["P?", "Q?"], "answer": ["1", "2"]})
-    made = datasets.Dataset.from_dict(frame.to_dict(as_series=False))
-    monkeypatch.setattr(datasets, "load_dataset", lambda *a, **k: made)
-    monkeypatch.setattr(source_reader, "_commit", lambda *a: "abc123")
-    origin, batches = source_reader.open_source({"hub": "x/y", "revision": "main"}, [])
-    assert origin.commit == "abc123"
-    assert [row["answer"] for batch in batches for row in batch] == ["1", "2"]

@@ -13,7 +13,7 @@ PAIRS = [json.loads(line) for line in (Path(__file__).parent / "pairs.jsonl").op
 CATEGORIES = sorted({pair["category"] for pair in PAIRS})
 CONVENTIONS = {
     "unit", "percent", "rounded", "base", "form", "text", "list", "brackets", "interval", "name",
-    "boxes", "option-text", "unanchored",
+    "boxes", "option-text", "equal-option", "unanchored",
 }  # fmt: skip
 
 

@@ -34,14 +34,17 @@ def copy_checkout(target: Path) -> Path:
     return target
 
 
-def snakemake(where: Path, *words: str) -> subprocess.CompletedProcess:
-    """Snakemake of this interpreter's environment, in `where`."""
+def snakemake(
+    where: Path, *words: str, env: dict[str, str] | None = None
+) -> subprocess.CompletedProcess:
+    """Snakemake of this interpreter's environment, in `where`, with `env` as its variables."""
     return subprocess.run(
         [str(Path(sys.executable).parent / "snakemake"), *words],
         cwd=where,
         capture_output=True,
         text=True,
         timeout=300,
+        env=env,
     )
 
 

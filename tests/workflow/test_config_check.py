@@ -114,3 +114,23 @@ def test_a_retrained_model_gets_a_store_of_its_own() -> None:
     store = json.loads(config.generate("s1k"))["store"]
     assert store == "results/store/s1k-fast-{digest}.sqlite"
     assert json.loads(config.cut("s1k", "aime24"))["store"] == store
+
+
+def test_extra_benchmarks_have_files_and_names_of_their_own(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").touch()
+    entry = {
+        "name": "olympiad",
+        "format": "math",
+        "first": "all",
+        "source": {"files": [str(tmp_path / "*.jsonl")]},
+    }
+    where = "curation.decontamination.extra"
+    study = Study(changed(where, [entry]), SCHEMA)
+    assert study.benchmark_files("olympiad") == [str(tmp_path / "a.jsonl")]
+    assert json.loads(RuleSettings(study).load_benchmark("olympiad"))["golds"] is False
+    assert "golds" not in json.loads(RuleSettings(study).load_benchmark("aime24"))
+    with pytest.raises(ConfigError, match="a name occurs twice"):
+        Study(changed(where, [entry | {"name": "aime24"}]), SCHEMA)
+    missing = entry | {"source": {"files": [str(tmp_path / "*.csv")]}}
+    with pytest.raises(ConfigError, match="csv matches no file"):
+        Study(changed(where, [missing]), SCHEMA)

@@ -1,5 +1,6 @@
 """Conda environments and pip locks carry the same pins; the setup script reads them."""
 
+import ast
 import os
 import re
 import subprocess
@@ -10,6 +11,7 @@ import pytest
 import yaml
 
 from workflow_scripts import setup
+from workflow_scripts.common.code_id import closure
 
 ROOT = Path(__file__).resolve().parents[2]
 YAMLS = [path for path in sorted((ROOT / "envs").glob("*.yaml")) if path.stem != "audit"]
@@ -91,6 +93,77 @@ def test_every_rule_environment_exists() -> None:
     for rules in (ROOT / "rules").glob("*.smk"):
         for name in re.findall(r'conda:\s+"\.\./(envs/[^"]+)"', rules.read_text()):
             assert (ROOT / name).exists(), f"{rules.name}: {name}"
+
+
+# Import name -> distribution, where they differ.
+DISTRIBUTIONS = {
+    "antlr4": "antlr4-python3-runtime",
+    "markdown_it": "markdown-it-py",
+    "yaml": "pyyaml",
+}
+# What is imported only where somebody installed it, or comes with exactly one pinned version.
+UNPINNED = {
+    "flash_attn": "training.attention: flash, built by hand against the installed torch",
+    "triton": "a wheel of torch requires one version of it",
+}
+BEHIND_METHODS = {
+    "to_pandas": {"pandas", "pyarrow"},
+    "to_arrow": {"pyarrow"},
+    "to_numpy": {"numpy"},
+}
+
+
+def rules_with_environments() -> list[tuple[str, str, str]]:
+    """(rule, entry module, stem of an environment file) of every rule that runs Python."""
+    found = []
+    for path in sorted((ROOT / "rules").glob("*.smk")):
+        for rule in re.split(r"^rule ", path.read_text(), flags=re.MULTILINE)[1:]:
+            module = re.search(r"python -m workflow_scripts\.([\w.]+)", rule)
+            env = re.search(
+                r'conda:\s+(?:"\.\./envs/([\w-]+)\.yaml"|STUDY\.environment\("(\w+)"\))', rule
+            )
+            if module and env:
+                stems = [env[1]] if env[1] else [env[2], f"{env[2]}-cpu"]
+                found += [(rule.split(":")[0], module[1], stem) for stem in stems]
+    return found
+
+
+def needed(module: str) -> set[str]:
+    """Distributions that an entry module's import closure names, inside functions too."""
+    names = set()
+    for path in closure(f"workflow_scripts.{module}"):
+        for node in ast.walk(ast.parse(path.read_text())) if path.suffix == ".py" else ():
+            if isinstance(node, ast.Import):
+                names |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                names.add(node.module.split(".")[0])
+            elif isinstance(node, ast.Attribute):
+                names |= BEHIND_METHODS.get(node.attr, set())
+    names -= set(sys.stdlib_module_names) | {"workflow_scripts"} | set(UNPINNED)
+    return {normal(DISTRIBUTIONS.get(name, name)) for name in names}
+
+
+def provided(stem: str) -> set[str]:
+    """Distributions that an environment file pins; a script beside it installs the whole lock."""
+    if (ROOT / f"envs/{stem}.post-deploy.sh").exists():
+        return {*CPU, "vllm"}
+    pip = yaml.safe_load((ROOT / f"envs/{stem}.yaml").read_text())["dependencies"][-1]["pip"]
+    return {normal(re.split(r"[\[=]", requirement)[0]) for requirement in pip}
+
+
+def test_every_rule_is_checked() -> None:
+    seen = {rule for rule, _, _ in rules_with_environments()}
+    every = {
+        name
+        for path in (ROOT / "rules").glob("*.smk")
+        for name in re.findall(r"^rule (\w+)", path.read_text(), re.MULTILINE)
+    }
+    assert len(seen) > 30 and seen == every
+
+
+@pytest.mark.parametrize(("rule", "module", "stem"), rules_with_environments())
+def test_an_environment_pins_what_its_rules_import(rule: str, module: str, stem: str) -> None:
+    assert needed(module) <= provided(stem), f"rule {rule}: add it to envs/{stem}.yaml"
 
 
 def test_setup_installs_the_locked_torch_first() -> None:

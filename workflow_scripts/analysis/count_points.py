@@ -6,7 +6,7 @@ from workflow_scripts.analysis import loading, quality
 from workflow_scripts.analysis.points import outcomes, points, rate
 from workflow_scripts.analysis.study import study
 from workflow_scripts.analysis.tables import OUTCOMES, POINTS, file_hash, write_table
-from workflow_scripts.common.artifacts import write_json
+from workflow_scripts.common.artifacts import read_json, write_json
 from workflow_scripts.common.errors import InputError
 from workflow_scripts.common.job import MANY, log, run
 from workflow_scripts.common.provenance import provenance
@@ -23,6 +23,9 @@ def work(args: Namespace) -> None:
     files = [(path, loading.generation_rows(path)) for path in args.generations]
     found = quality.empty_files(files)
     empty = {finding.where for finding in found}
+    found += quality.benchmark_findings(args.benchmarks)
+    for path in args.golds:
+        found += quality.gold_findings(read_json(path)["golds"])
     every = loading.generations([path for path, n in files if n])
     rows, more = quality.foreign(every, plan)
     found += more
@@ -60,7 +63,7 @@ def work(args: Namespace) -> None:
 
 def main() -> None:
     """Command line."""
-    many = ("generations", "grades", "engines", "benchmarks")
+    many = ("generations", "grades", "engines", "benchmarks", "golds")
     run(work, __doc__, dict.fromkeys(many, MANY), ("points", "outcomes", "quality"))
 
 

@@ -1,5 +1,6 @@
 """Data-quality findings: what is missing, short, doubled or odd. Nothing is averaged silently."""
 
+import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -8,9 +9,20 @@ from typing import Any
 import polars as pl
 
 from workflow_scripts.analysis.study import CELL_KEY, Study
+from workflow_scripts.common.artifacts import read_facts
 
 ERROR, WARNING, NOTE = "error", "warning", "note"
 ANSWER_CUT_LIMIT = 0.05
+ODD_ROWS = {
+    "dropped": "rows of the source without a question or an answer were left out",
+    "html": "HTML entities were decoded",
+    "broken-text": "text that is not valid UTF-8",
+    "gold-spelling": "golds read from another spelling",
+    "equal-options": "two wrong options are the same text: kept as they are",
+    "equal-to-gold": "a wrong option is the right one's text: each of its letters counts as right",
+    "missing-option": "an option is empty and not offered",
+    "repeated": "a question occurs again and counts again",
+}
 QUESTION_KEY = (*CELL_KEY, "question_id", "sample")
 
 
@@ -48,6 +60,41 @@ def empty_files(files: Iterable[tuple[Path, int]]) -> list[Finding]:
         Finding("empty-cell", ERROR, "/".join(path_cell(path)), 0, "no rows: the cell is left out")
         for path, rows in files
         if rows == 0
+    ]
+
+
+def benchmark_findings(paths: Iterable[Path]) -> list[Finding]:
+    """Rows that a benchmark lacks against its source, and rows that were read with a note."""
+    found = []
+    for path in paths:
+        rows: dict[str, list[int]] = {}
+        for oddity in json.loads(read_facts(path).get("oddities", "[]")):
+            rows.setdefault(oddity["kind"], []).append(oddity["row"])
+        for kind, places in rows.items():
+            severity = WARNING if kind == "dropped" else NOTE
+            what = ODD_ROWS.get(kind, "rows of the source read with a note")
+            listed = ", ".join(map(str, places[:5])) + (", ..." if len(places) > 5 else "")
+            message = f"{what} (row {listed}; the log of load_benchmark names each)"
+            found.append(Finding(f"benchmark-{kind}", severity, path.stem, len(places), message))
+    return found
+
+
+def gold_findings(golds: Iterable[dict[str, Any]]) -> list[Finding]:
+    """Golds that the grader cannot read, by benchmark; entries as rule check_golds writes them."""
+    by_dataset: dict[str, list[str]] = {}
+    for gold in golds:
+        by_dataset.setdefault(gold["dataset"], []).append(f"{gold['question_id']}: {gold['gold']}")
+    return [
+        Finding(
+            "gold-unread",
+            WARNING,
+            dataset,
+            len(listed),
+            "golds that the grader cannot read: answers in another spelling count as wrong ("
+            + "; ".join(listed[:5])
+            + ("; ...)" if len(listed) > 5 else ")"),
+        )
+        for dataset, listed in by_dataset.items()
     ]
 
 

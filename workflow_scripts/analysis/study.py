@@ -82,7 +82,7 @@ def _dataset(entry: dict[str, Any], table: pl.DataFrame) -> Dataset:
     asked = table.sort("position")
     if first != "all":
         asked = asked.filter(pl.col("position") < first)
-    chances = [_chance(row["kind"], row["options"]) for row in asked.iter_rows(named=True)]
+    chances = [_chance(*row) for row in asked.select("kind", "options", "gold").iter_rows()]
     return Dataset(
         entry["name"],
         entry.get("title") or entry["name"],
@@ -91,8 +91,13 @@ def _dataset(entry: dict[str, Any], table: pl.DataFrame) -> Dataset:
     )
 
 
-def _chance(kind: str, options: list[str] | None) -> float:
-    """Chance of guessing: one of the options, one of 0-999, nothing for free-form answers."""
+def _chance(kind: str, options: list[str] | None, gold: str) -> float:
+    """Chance of guessing: one of the options, one of 0-999, nothing for free-form answers.
+
+    Options that repeat the right one's text count as right.
+    """
+    if kind == "choice" and options:
+        return options.count(options["ABCDEFGHIJKLMNOPQRSTUVWXYZ".index(gold)]) / len(options)
     if kind == "choice":
-        return 1 / len(options or "ABCD")
+        return 1 / 4
     return 0.001 if kind == "integer" else 0.0

@@ -1,8 +1,13 @@
-"""Rows of a benchmark's source as rows of the BENCHMARK table."""
+"""Rows of a benchmark's source as rows of the BENCHMARK table, with a note on whatever is odd.
+
+One odd row never costs the file. A row is bad only if nothing can be asked or no answer could be
+told right from wrong; the entry's `on_bad_row` says what happens then.
+"""
 
 import hashlib
-from collections import defaultdict
-from dataclasses import asdict
+from collections import Counter, defaultdict
+from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Any
 
 from workflow_scripts.common.errors import ConfigError, InputError
@@ -13,81 +18,176 @@ from workflow_scripts.curation.columns import (
     is_null,
     resolve_columns,
 )
+from workflow_scripts.curation.golds import BadRow, Note, clean, integer_gold, math_gold
 from workflow_scripts.curation.source_reader import Row
 
 FORMATS = {"math": "math", "integer": "integer", "choice": "choice"}  # config format -> kind
+ON_BAD_ROW = ("refuse", "drop")
 LETTERS = "ABCD"
 WRONG = ("incorrect_1", "incorrect_2", "incorrect_3")
+SHOWN = 10  # bad rows that an error names
 
 
-def benchmark_rows(raw: list[Row], settings: dict[str, Any]) -> list[dict[str, Any]]:
-    """All questions of a benchmark in file order, as BENCHMARK rows.
+@dataclass(frozen=True)
+class Oddity:
+    """Something about one row of the source that a reader of the benchmark should know.
 
-    `settings`: name, format, columns, seed. Raises InputError for an empty source, a missing
-    column, a row without question or gold, or a question id that occurs twice.
+    row      position in the source, from 0
+    kind     "html", "broken-text", "gold-spelling", "equal-options", "equal-to-gold",
+             "missing-option", "repeated", or "dropped"
+    message  which column, which value, and how it is treated
     """
+
+    row: int
+    kind: str
+    message: str
+
+
+@dataclass
+class Loaded:
+    """A benchmark's questions as BENCHMARK rows, and what was odd about the source."""
+
+    rows: list[dict[str, Any]]
+    oddities: list[Oddity] = field(default_factory=list)
+
+    @property
+    def dropped(self) -> list[Oddity]:
+        """The rows that were left out."""
+        return [oddity for oddity in self.oddities if oddity.kind == "dropped"]
+
+
+@dataclass(frozen=True)
+class _Source:
+    """What reading a row needs to know."""
+
+    name: str
+    kind: str
+    columns: dict[str, str]  # our column -> the source's
+    seed: int
+    golds: bool  # False: only the questions are needed
+
+    def value(self, raw: Row, name: str) -> Any:
+        return raw.get(self.columns[name]) if name in self.columns else None
+
+    def shown(self, name: str) -> str:
+        return f"column '{self.columns[name]}' ({name})"
+
+
+def benchmark_rows(raw: list[Row], settings: dict[str, Any]) -> Loaded:
+    """All questions of a benchmark in file order.
+
+    `settings`: name, format, columns, seed, on_bad_row (default refuse), and `golds: false` for a
+    benchmark that is only decontaminated against. Raises InputError for an empty source, a missing
+    column, bad rows under `refuse`, or ids shared by different questions.
+    """
+    source = _source(raw, settings)
+    make = _choice if source.kind == "choice" and source.golds else _open
+    loaded, bad, questions = Loaded([]), [], []
+    for position, row in enumerate(raw):
+        try:
+            questions.append(make(row, position, source, partial(_note, loaded, position)))
+        except BadRow as error:
+            bad.append(Oddity(position, "dropped", str(error)))
+    questions = _distinct(source.name, questions, loaded, bad)
+    _settle(source.name, bad, questions, settings.get("on_bad_row", "refuse"))
+    dropped = {oddity.row for oddity in bad}
+    kept = [oddity for oddity in loaded.oddities if oddity.row not in dropped]
+    loaded.oddities = sorted(kept + bad, key=lambda oddity: oddity.row)
+    loaded.rows = [asdict(question) for question in questions]
+    return loaded
+
+
+def _source(raw: list[Row], settings: dict[str, Any]) -> _Source:
     name = settings["name"]
     if settings["format"] not in FORMATS:
         raise ConfigError(
             f"benchmark {name}: format {settings['format']!r}; use one of {', '.join(FORMATS)}"
         )
+    if settings.get("on_bad_row", "refuse") not in ON_BAD_ROW:
+        raise ConfigError(f"benchmark {name}: on_bad_row is one of {', '.join(ON_BAD_ROW)}")
     if not raw:
         raise InputError(f"benchmark {name} has no questions: correct its `source`")
-    choice = settings["format"] == "choice"
-    aliases = CHOICE_ALIASES if choice else BENCHMARK_ALIASES
+    choice, golds = settings["format"] == "choice", settings.get("golds", True)
     required = ("question", "correct", *WRONG) if choice else ("question", "gold")
-    mapping = resolve_columns(
+    columns = resolve_columns(
         list(dict.fromkeys(key for row in raw for key in row)),
-        aliases,
-        required,
+        CHOICE_ALIASES if choice else BENCHMARK_ALIASES,
+        required if golds else ("question",),
         settings.get("columns") or {},
         f"benchmark {name}",
     )
-    make = _choice if choice else _open
-    questions = [make(row, i, mapping, settings) for i, row in enumerate(raw)]
-    _require_unique(name, questions)
-    return [asdict(question) for question in questions]
+    return _Source(name, FORMATS[settings["format"]], columns, settings.get("seed", 42), golds)
 
 
-def _open(raw: Row, position: int, mapping: dict[str, str], settings: dict[str, Any]) -> Question:
-    where = f"benchmark {settings['name']} row {position}"
-    question = _required(raw, mapping, "question", where)
-    gold = _required(raw, mapping, "gold", where)
-    kind = FORMATS[settings["format"]]
-    if kind == "integer":
-        gold = _integer(gold, where)
+def _note(loaded: Loaded, position: int, kind: str, message: str) -> None:
+    loaded.oddities.append(Oddity(position, kind, message))
+
+
+def _open(raw: Row, position: int, source: _Source, note: Note) -> Question:
+    """A question with a free answer; without its gold where only questions are needed."""
+    question = _required(raw, "question", source, note)
     return Question(
-        dataset=settings["name"],
-        question_id=_question_id(raw, mapping, question),
+        dataset=source.name,
+        question_id=_question_id(raw, source, question),
         position=position,
         question=question,
         prompt=question,
-        gold=gold,
-        kind=kind,
-        category=_optional(raw, mapping, "category"),
+        gold=_gold(raw, source, note) if source.golds else None,
+        kind=source.kind,
+        category=_optional(raw, "category", source),
     )
 
 
-def _choice(raw: Row, position: int, mapping: dict[str, str], settings: dict[str, Any]) -> Question:
-    where = f"benchmark {settings['name']} row {position}"
-    question = _required(raw, mapping, "question", where)
-    options = [_required(raw, mapping, name, where) for name in ("correct", *WRONG)]
-    if len(set(options)) < len(options):
-        raise InputError(f"{where}: two of its four options are the same text")
-    order = option_order(question, options, settings.get("seed", 42))
+def _gold(raw: Row, source: _Source, note: Note) -> str:
+    text, what = _required(raw, "gold", source, note), source.shown("gold")
+    if source.kind == "integer":
+        return integer_gold(text, what, note)
+    return math_gold(source.value(raw, "gold"), text, what, note)
+
+
+def _choice(raw: Row, position: int, source: _Source, note: Note) -> Question:
+    question = _required(raw, "question", source, note)
+    options = [_required(raw, "correct", source, note), *_wrong(raw, source, note)]
+    order = option_order(question, options, source.seed)
     shuffled = [options[i] for i in order]
-    listed = "\n".join(f"{letter}) {text}" for letter, text in zip(LETTERS, shuffled, strict=True))
+    gold = LETTERS[order.index(0)]
+    _note_equal(shuffled, gold, note)
+    listed = "\n".join(f"{letter}) {text}" for letter, text in zip(LETTERS, shuffled, strict=False))
     return Question(
-        dataset=settings["name"],
-        question_id=_question_id(raw, mapping, question),
+        dataset=source.name,
+        question_id=_question_id(raw, source, question),
         position=position,
         question=question,
         prompt=f"{question}\n\n{listed}",
-        gold=LETTERS[order.index(0)],
+        gold=gold,
         kind="choice",
         options=shuffled,
-        category=_optional(raw, mapping, "category"),
+        category=_optional(raw, "category", source),
     )
+
+
+def _wrong(raw: Row, source: _Source, note: Note) -> list[str]:
+    """The wrong options; those that the source leaves empty are not offered."""
+    given = [name for name in WRONG if not is_null(source.value(raw, name))]
+    if not given:
+        raise BadRow("all wrong options are empty: there is nothing to choose from")
+    for name in WRONG:
+        if name not in given:
+            note("missing-option", f"{source.shown(name)} is empty: {len(given) + 1} options")
+    return [_required(raw, name, source, note) for name in given]
+
+
+def _note_equal(options: list[str], gold: str, note: Note) -> None:
+    """Equal options stay as they are: the grader takes every letter of the right text as right."""
+    letters: dict[str, str] = defaultdict(str)
+    for letter, text in zip(LETTERS, options, strict=False):
+        letters[text] += letter
+    for text, same in letters.items():
+        shown = f"options {' and '.join(same)} are the same text, {text[:60]!r}"
+        if len(same) > 1 and gold in same:
+            note("equal-to-gold", f"{shown}, and right: each of these letters counts as right")
+        elif len(same) > 1:
+            note("equal-options", f"{shown}, and wrong: kept as they are")
 
 
 def option_order(question: str, options: list[str], seed: int) -> list[int]:
@@ -99,42 +199,80 @@ def option_order(question: str, options: list[str], seed: int) -> list[int]:
     return sorted(range(len(options)), key=key)
 
 
-def _question_id(raw: Row, mapping: dict[str, str], question: str) -> str:
-    given = _optional(raw, mapping, "question_id")
+def _question_id(raw: Row, source: _Source, question: str) -> str:
+    given = _optional(raw, "question_id", source)
     return given or hashlib.sha256(question.encode()).hexdigest()[:16]
 
 
-def _optional(raw: Row, mapping: dict[str, str], name: str) -> str | None:
-    value = raw.get(mapping[name]) if name in mapping else None
-    return None if is_null(value) else str(value).strip()
+def _optional(raw: Row, name: str, source: _Source) -> str | None:
+    value = source.value(raw, name)
+    return None if is_null(value) else clean(str(value), name, lambda *_: None)
 
 
-def _required(raw: Row, mapping: dict[str, str], name: str, where: str) -> str:
-    value = raw.get(mapping[name])
-    if is_null(value) or isinstance(value, dict | list | tuple):
-        raise InputError(f"{where}: column '{mapping[name]}' ({name}) is {value!r}; expected text")
-    text = str(value).strip()
-    if "\ufffd" in text:
-        raise InputError(f"{where}: column '{mapping[name]}' ({name}) is not valid UTF-8")
-    return text
+def _required(raw: Row, name: str, source: _Source, note: Note) -> str:
+    value = source.value(raw, name)
+    if is_null(value):
+        raise BadRow(f"{source.shown(name)} is empty")
+    if isinstance(value, dict | list | tuple):
+        raise BadRow(f"{source.shown(name)} is {value!r:.80}; expected text")
+    return clean(str(value), source.shown(name), note)
 
 
-def _integer(gold: str, where: str) -> str:
-    # AIME answers come as 25, "025", 25.0 and even "336^\circ": the number alone is the gold.
-    digits = gold.replace("^\\circ", "").replace("^{\\circ}", "").removesuffix(".0").strip("$ ")
-    if not digits.lstrip("-").isdigit():
-        raise InputError(f"{where}: answer {gold!r} is not a whole number; use format: math")
-    return str(int(digits))
-
-
-def _require_unique(name: str, questions: list[Question]) -> None:
-    positions: dict[str, list[int]] = defaultdict(list)
+def _distinct(
+    name: str, questions: list[Question], loaded: Loaded, bad: list[Oddity]
+) -> list[Question]:
+    """The questions with ids made unique; a repeat with another gold becomes a bad row."""
+    first: dict[str, Question] = {}
+    times: Counter[str] = Counter()
+    kept, clashes = [], []
     for question in questions:
-        positions[question.question_id].append(question.position)
-    twice = {key: rows for key, rows in positions.items() if len(rows) > 1}
-    if twice:
-        listed = "; ".join(f"{key!r} in rows {rows}" for key, rows in list(twice.items())[:5])
+        known = first.setdefault(question.question_id, question)
+        times[question.question_id] += 1
+        if known is question:
+            kept.append(question)
+        elif known.question != question.question:
+            clashes.append((known, question))
+        elif _right(known) != _right(question):
+            message = f"the question of row {known.position} again, with another gold"
+            bad.append(Oddity(question.position, "dropped", message))
+        else:
+            again = f"{question.question_id}-{times[question.question_id]}"
+            message = f"the question of row {known.position} again: it counts twice, as {again!r}"
+            loaded.oddities.append(Oddity(question.position, "repeated", message))
+            kept.append(Question(**{**asdict(question), "question_id": again}))
+    _refuse_shared_ids(name, clashes)
+    return kept
+
+
+def _right(question: Question) -> str | None:
+    """The gold, or the text of the right option."""
+    if question.options is None or question.gold is None:
+        return question.gold
+    return question.options[LETTERS.index(question.gold)]
+
+
+def _refuse_shared_ids(name: str, clashes: list[tuple[Question, Question]]) -> None:
+    if clashes:
+        listed = "; ".join(
+            f"{one.question_id!r} in rows {one.position} and {two.position}"
+            for one, two in clashes[:5]
+        )
         raise InputError(
-            f"benchmark {name}: question ids must be unique: {listed}. Remove the repeats or map "
-            "another column with `columns: {question_id: ...}`"
+            f"benchmark {name}: different questions share an id: {listed}. Correct the file, or "
+            "map another column with `columns: {question_id: ...}`"
+        )
+
+
+def _settle(name: str, bad: list[Oddity], questions: list[Question], on_bad_row: str) -> None:
+    """Refuse bad rows, or accept that they are left out."""
+    bad.sort(key=lambda oddity: oddity.row)
+    listed = "; ".join(f"row {oddity.row}: {oddity.message}" for oddity in bad[:SHOWN])
+    more = f"; and {len(bad) - SHOWN} more" if len(bad) > SHOWN else ""
+    if bad and not questions:
+        raise InputError(f"benchmark {name}: no row can be asked and graded. {listed}{more}")
+    if bad and on_bad_row == "refuse":
+        raise InputError(
+            f"benchmark {name}: {len(bad)} of {len(bad) + len(questions)} rows cannot be asked or "
+            f"graded. Correct them, or set `on_bad_row: drop` to leave them out (rows count from "
+            f"0). {listed}{more}"
         )

@@ -1,6 +1,8 @@
 """Which column of a source holds what: an alias table, overrides, and errors that list both."""
 
+import re
 from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 from typing import Any
 
 from workflow_scripts.common.errors import ConfigError, InputError
@@ -53,6 +55,16 @@ CHOICE_ALIASES: dict[str, tuple[str, ...]] = {
 }
 
 
+# Names that may mean ours but are not read without being told: only for the hint of an error.
+OTHER_NAMES: dict[str, tuple[str, ...]] = {
+    "question": ("input", "instruction", "text", "query"),
+    "gold": ("expected_answer", "solution", "target", "label", "output", "correct_answer"),
+    "correct": ("answer", "gold", "target", "label"),
+    "trace": ("reasoning_content", "cot", "chain_of_thought", "generation", "solution"),
+    "attempt": ("output", "completion", "final_answer", "generation", "solution"),
+}
+
+
 def resolve_columns(
     found: Sequence[str],
     aliases: dict[str, tuple[str, ...]],
@@ -81,12 +93,64 @@ def resolve_columns(
     }
     missing = [name for name in required if not mapping[name]]
     if missing:
+        free = [column for column in found if column not in mapping.values()]
         raise InputError(
             f"{where}: no column for {', '.join(missing)}. The source has: {', '.join(found)}. "
-            f"Map it in the config, e.g. `columns: {{{missing[0]}: {next(iter(found), '?')}}}`"
+            f"Map it in the config, e.g. `columns: {{{missing[0]}: "
+            f"{_likely(missing[0], aliases[missing[0]], free)}}}`"
             f" (tried: {', '.join(aliases[missing[0]])})"
         )
     return {name: column for name, column in mapping.items() if column}
+
+
+class FileColumns:
+    """The columns of one file of the pool as they turn up: rows need not all have the same."""
+
+    def __init__(self, overrides: dict[str, str], where: str) -> None:
+        self.overrides, self.where = overrides, where
+        self.found: dict[str, None] = {}
+        self.mapping: dict[str, str] = {}
+
+    def see(self, rows: Sequence[dict[str, Any]]) -> dict[str, str]:
+        """Our column name -> the file's, after these rows as well.
+
+        A column that turns up late is null in the rows before it. Raises InputError where it would
+        take the place of a column that earlier rows were read from, and as `resolve_columns` does.
+        """
+        new = [name for row in rows for name in row if name not in self.found]
+        if not new:
+            return self.mapping
+        self.found.update(dict.fromkeys(new))
+        due = {name: c for name, c in self.overrides.items() if c in self.found}
+        later = due if self.mapping else self.overrides
+        mapping = resolve_columns(list(self.found), POOL_ALIASES, POOL_REQUIRED, later, self.where)
+        for name, column in self.mapping.items():
+            if mapping[name] != column:
+                raise InputError(
+                    f"{self.where}: column '{mapping[name]}' turns up after rows without it, and "
+                    f"'{column}' was read as {name} until then. Say which one it is, e.g. "
+                    f"`columns: {{{name}: {column}}}`"
+                )
+        self.mapping = mapping
+        return mapping
+
+
+def _likely(name: str, aliases: Sequence[str], free: Sequence[str]) -> str:
+    """The free column whose name resembles ours most, else a placeholder: never a wild guess."""
+    wanted = [_plain(word) for word in (*aliases, *OTHER_NAMES.get(name, ()))]
+    by_plain = {_plain(column): column for column in reversed(free)}
+    for word in wanted:
+        if word in by_plain:
+            return by_plain[word]
+    for word in wanted:
+        near = get_close_matches(word, by_plain, n=1, cutoff=0.8)
+        if near:
+            return by_plain[near[0]]
+    return "YOUR_COLUMN"
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
 def is_null(value: Any) -> bool:

@@ -12,12 +12,12 @@ from workflow_scripts.common.artifacts import write_json
 from workflow_scripts.common.errors import InputError
 from workflow_scripts.common.job import MANY, log, run
 from workflow_scripts.common.provenance import provenance
-from workflow_scripts.curation.columns import POOL_ALIASES, POOL_REQUIRED, resolve_columns
+from workflow_scripts.curation.columns import FileColumns
 from workflow_scripts.curation.pool_audit import Audit
 from workflow_scripts.curation.pool_rows import PoolRows
 from workflow_scripts.curation.pool_sources import UNKNOWN
 from workflow_scripts.curation.pool_writer import write_pool
-from workflow_scripts.curation.source_reader import Row, open_source
+from workflow_scripts.curation.source_reader import Batches, open_source
 
 
 def work(args: argparse.Namespace) -> None:
@@ -26,24 +26,27 @@ def work(args: argparse.Namespace) -> None:
     first = next(batches, None)
     if not first:
         raise InputError(f"pool {origin.name} has no rows")
-    found = list(dict.fromkeys(name for row in first for name in row))
-    mapping = resolve_columns(
-        found, POOL_ALIASES, POOL_REQUIRED, settings.get("columns") or {}, f"pool {origin.name}"
-    )
-    log.info("pool %s: %s", origin.name, mapping)
-    rows = PoolRows(mapping, f"pool {origin.name}")
-    audit = Audit(origin, found, rows)
+    rows = PoolRows({}, f"pool {origin.name}")
+    audit = Audit(origin, rows)
     facts = provenance(settings, "datasets", "pyarrow", origin=origin.name, commit=origin.commit)
-    count = write_pool(args.pool, _converted(chain([first], batches), rows, audit), facts)
+    converted = _converted(chain([first], batches), settings.get("columns") or {}, rows, audit)
+    count = write_pool(args.pool, converted, facts)
     write_json(args.audit, audit.facts())
     unknown = sum(n for (_, name), n in audit.sources.items() if name == UNKNOWN)
     log.info("%d rows, %d of them from none of the 16 named sources", count, unknown)
 
 
 def _converted(
-    batches: Iterator[list[Row]], rows: PoolRows, audit: Audit
+    batches: Batches, overrides: dict[str, str], rows: PoolRows, audit: Audit
 ) -> Iterator[list[dict[str, Any]]]:
-    for batch in batches:
+    """POOL rows; every file has its own columns, which may turn up in any of its rows."""
+    file, columns = None, FileColumns(overrides, rows.where)
+    for name, batch in batches:
+        if name != file:
+            file, columns = name, FileColumns(overrides, f"pool {audit.origin.name}, file {name}")
+        if columns.see(batch) != rows.mapping:
+            rows.mapping = dict(columns.mapping)
+            log.info("%s: %s", columns.where, rows.mapping)
         converted = [rows.convert(raw) for raw in batch]
         for raw, row in zip(batch, converted, strict=True):
             audit.see(raw, row)

@@ -1,6 +1,6 @@
 """What was found in a pool's source: columns, nulls, sources, repairs, examples."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from typing import Any
 
 from workflow_scripts.curation.pool_rows import PoolRows
@@ -13,9 +13,10 @@ EXAMPLE_CHARACTERS = 400
 class Audit:
     """Collects facts while rows stream by; memory does not grow with the pool."""
 
-    def __init__(self, origin: Origin, columns: list[str], rows: PoolRows) -> None:
-        self.origin, self.columns, self.rows = origin, columns, rows
-        self.types: dict[str, Counter[str]] = {name: Counter() for name in columns}
+    def __init__(self, origin: Origin, rows: PoolRows) -> None:
+        self.origin, self.rows = origin, rows
+        self.types: dict[str, Counter[str]] = defaultdict(Counter)
+        self.used: dict[str, set[str]] = defaultdict(set)
         self.nulls: Counter[str] = Counter()
         self.sources: Counter[tuple[str, str]] = Counter()
         self.labels: Counter[str] = Counter()
@@ -24,8 +25,10 @@ class Audit:
 
     def see(self, raw: Row, row: dict[str, Any]) -> None:
         """Count one raw row and the POOL row made of it."""
-        for name in self.columns:
-            self.types[name][type(raw.get(name)).__name__] += 1
+        for name, value in raw.items():
+            self.types[name][type(value).__name__] += 1
+        for name, column in self.rows.mapping.items():
+            self.used[column].add(name)
         for name, value in row.items():
             if value is None:
                 self.nulls[name] += 1
@@ -36,6 +39,11 @@ class Audit:
         self.examples = sorted([*self.examples, _example(row)], key=lambda e: e["row_id"])[
             :EXAMPLES
         ]
+
+    def _types(self, name: str) -> Counter[str]:
+        """Types of a column over all rows; a row without it counts as null."""
+        absent = self.rows.rows - self.types[name].total()
+        return self.types[name] + Counter({"NoneType": absent})
 
     def facts(self) -> dict[str, Any]:
         """The audit as JSON: independent of the order of the rows."""
@@ -50,10 +58,10 @@ class Audit:
             "exact_repeats": repeats,
             "columns": {
                 name: {
-                    "used_as": [k for k, column in self.rows.mapping.items() if column == name],
-                    "types": dict(sorted(self.types[name].items())),
+                    "used_as": sorted(self.used.get(name, ())),
+                    "types": dict(sorted(self._types(name).items())),
                 }
-                for name in self.columns
+                for name in sorted(self.types)
             },
             "nulls": {name: self.nulls[name] for name in sorted(self.nulls)},
             "true_labels": dict(sorted(self.labels.items())),

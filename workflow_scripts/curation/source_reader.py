@@ -1,14 +1,18 @@
 """Rows of a dataset, from the hub or from local files, in batches that bound the memory."""
 
+import codecs
 import csv
+import io
 import json
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-from workflow_scripts.common.errors import ConfigError, InputError, UserError
+from workflow_scripts.common.errors import ConfigError, InputError
+from workflow_scripts.common.source_files import COMPRESSED, SUFFIXES, form, source_files
+from workflow_scripts.curation.hub_files import hub_files
 
 Row = dict[str, Any]
 
@@ -17,7 +21,7 @@ BATCH_BYTES = 32 << 20
 # Columnar sources are read a few rows at a time: metadata of the coding sets holds test cases of
 # a dozen megabytes a row.
 FEW_ROWS = 8
-SUFFIXES = (".parquet", ".jsonl", ".json", ".csv")
+CODECS = {".gz": "gzip", ".zst": "zstd"}
 # A row that is a bare list of four texts: (prompt, reasoning, answer_attempt, ground truth).
 TUPLE_COLUMNS = ("prompt", "reasoning", "answer_attempt", "ground_truth_solution")
 
@@ -30,42 +34,82 @@ class Origin:
     commit: str = ""
 
 
-def open_source(
-    source: dict[str, Any], files: Sequence[Path]
-) -> tuple[Origin, Iterator[list[Row]]]:
+Batches = Iterator[tuple[str, list[Row]]]  # (name of the file, some of its rows), file by file
+
+
+def open_source(source: dict[str, Any], files: Sequence[Path]) -> tuple[Origin, Batches]:
     """Where the rows come from, and the rows in batches.
 
     `source` is `{"files": [...]}` or `{"hub": id, "revision":, "split":, "subset":}`; `files` are
     the local paths to read when it names files. Raises ConfigError for anything else, InputError
-    naming the file and the row for unreadable content.
+    naming the file and the row for unreadable content, UserError for what the hub refuses.
     """
     if "files" in source:
-        paths = list(files) or [Path(name) for name in source["files"]]
+        paths = list(files) or [Path(name) for name in source_files(source["files"])]
         if not paths:
             raise ConfigError("source.files is empty: name at least one file")
         return Origin(", ".join(path.name for path in paths)), _file_batches(paths)
     if "hub" in source:
-        return _open_hub(source)
+        commit, paths = hub_files(source)
+        return Origin(source["hub"], commit), _file_batches(paths)
     raise ConfigError(
         "source needs `files: [...]` (parquet, jsonl, json, csv) or `hub: owner/name`; "
         f"found: {', '.join(source) or 'nothing'}"
     )
 
 
-def _file_batches(paths: Sequence[Path]) -> Iterator[list[Row]]:
+def _file_batches(paths: Sequence[Path]) -> Batches:
     for path in paths:
         if not path.exists():
             raise InputError(f"{path} does not exist: correct `source.files`")
-        if path.suffix == ".parquet":
-            yield from _parquet_batches(path)
-        elif path.suffix == ".jsonl":
-            yield from _grouped(_jsonl_rows(path))
-        elif path.suffix == ".json":
-            yield from _grouped(_json_rows(path))
-        elif path.suffix == ".csv":
-            yield from _grouped(_csv_rows(path))
-        else:
-            raise InputError(f"{path}: unknown suffix; use one of {', '.join(SUFFIXES)}")
+        try:
+            for batch in _batches(path):
+                yield path.name, batch
+        except OSError as error:
+            if path.suffix.lower() not in CODECS:
+                raise
+            raise InputError(f"{path} cannot be decompressed: {error}") from None
+
+
+def _batches(path: Path) -> Iterator[list[Row]]:
+    kind = form(path)
+    if kind == ".parquet":
+        return _parquet_batches(path)
+    if kind == ".arrow":
+        return _arrow_batches(path)
+    if kind in (".jsonl", ".ndjson"):
+        return _grouped(_jsonl_rows(path))
+    if kind == ".json":
+        return _grouped(_json_rows(path))
+    if kind in (".csv", ".tsv"):
+        return _grouped(_csv_rows(path, "\t" if kind == ".tsv" else ","))
+    raise InputError(
+        f"{path}: unknown suffix; use one of {', '.join(SUFFIXES)}, text also behind "
+        f"{' or '.join(COMPRESSED)}"
+    )
+
+
+def _arrow_batches(path: Path) -> Iterator[list[Row]]:
+    """Rows of an Arrow stream, the form of a dataset that was saved to disk."""
+    import pyarrow
+
+    try:
+        with pyarrow.memory_map(str(path)) as file, pyarrow.ipc.open_stream(file) as stream:
+            for batch in stream:
+                for start in range(0, batch.num_rows, FEW_ROWS):
+                    yield batch.slice(start, FEW_ROWS).to_pylist()
+    except pyarrow.ArrowException as error:
+        raise InputError(f"{path} is not a readable Arrow stream: {error}") from None
+
+
+def _opened(path: Path) -> BinaryIO:
+    """A file's bytes, decompressed by its suffix; OSError for a broken stream as it is read."""
+    import pyarrow
+
+    codec = CODECS.get(path.suffix.lower())
+    if codec is None:
+        return path.open("rb")
+    return io.BufferedReader(pyarrow.input_stream(str(path), compression=codec), 1 << 20)
 
 
 def _parquet_batches(path: Path) -> Iterator[list[Row]]:
@@ -81,17 +125,20 @@ def _parquet_batches(path: Path) -> Iterator[list[Row]]:
 
 
 def _jsonl_rows(path: Path) -> Iterator[tuple[int, Row]]:
-    with path.open("rb") as lines:
+    with _opened(path) as lines:
         for number, line in enumerate(lines, start=1):
             if not line.strip():
                 continue
-            # Invalid bytes become U+FFFD, which the quality filter reports row by row.
-            text = line.decode("utf-8", errors="replace")
+            text = _decoded(line, path)
             yield len(line), _as_row(_parse_json(text, f"{path}:{number}"), f"{path}:{number}")
 
 
 def _json_rows(path: Path) -> Iterator[tuple[int, Row]]:
-    text = path.read_bytes().decode("utf-8", errors="replace")
+    with _opened(path) as file:
+        text = _decoded(file.read(), path)
+    if text.lstrip()[:1] == "{":  # rows on lines of their own, under another suffix
+        yield from _jsonl_rows(path)
+        return
     value = _parse_json(text, str(path))
     if not isinstance(value, list):
         raise InputError(f"{path}: expected a list of rows, found {type(value).__name__}")
@@ -99,14 +146,29 @@ def _json_rows(path: Path) -> Iterator[tuple[int, Row]]:
         yield 1000, _as_row(entry, f"{path} row {number}")
 
 
-def _csv_rows(path: Path) -> Iterator[tuple[int, Row]]:
+def _csv_rows(path: Path, delimiter: str) -> Iterator[tuple[int, Row]]:
     csv.field_size_limit(sys.maxsize)
-    with path.open(encoding="utf-8", errors="replace", newline="") as lines:
-        reader = csv.DictReader(lines)
+    with _opened(path) as raw:
+        _decoded(raw.read(4), path)
+    with (
+        _opened(path) as raw,
+        io.TextIOWrapper(raw, encoding="utf-8-sig", errors="replace", newline="") as lines,
+    ):
+        reader = csv.DictReader(lines, delimiter=delimiter)
         for number, row in enumerate(reader):
             if None in row or None in row.values():
                 raise InputError(f"{path} row {number}: not as many fields as the header has")
             yield sum(map(len, row.values())), {key: value or None for key, value in row.items()}
+
+
+def _decoded(data: bytes, path: Path) -> str:
+    """UTF-8 text, with or without a byte-order mark; InputError for UTF-16.
+
+    Invalid bytes become U+FFFD, which is reported row by row.
+    """
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise InputError(f"{path} is UTF-16: save it as UTF-8")
+    return data.decode("utf-8-sig", errors="replace")
 
 
 def _parse_json(text: str, where: str) -> Any:
@@ -138,58 +200,3 @@ def _grouped(rows: Iterator[tuple[int, Row]]) -> Iterator[list[Row]]:
             batch, size = [], 0
     if batch:
         yield batch
-
-
-def _open_hub(source: dict[str, Any]) -> tuple[Origin, Iterator[list[Row]]]:
-    import datasets
-
-    name, revision = source["hub"], source.get("revision", "main")
-    split = source.get("split", "train")
-    try:
-        loaded = datasets.load_dataset(name, source.get("subset"), revision=revision, split=split)
-    except Exception as error:
-        raise _hub_error(name, revision, split, error) from error
-    return Origin(name, _commit(name, revision)), _hub_batches(loaded)
-
-
-def _hub_batches(loaded: Any) -> Iterator[list[Row]]:
-    for batch in loaded.iter(batch_size=FEW_ROWS):
-        yield [dict(zip(batch, row, strict=True)) for row in zip(*batch.values(), strict=True)]
-
-
-def _commit(name: str, revision: str) -> str:
-    """The commit that a branch or tag points to; the revision as given when the hub is away."""
-    from huggingface_hub import HfApi
-
-    try:
-        return HfApi().dataset_info(name, revision=revision, timeout=20).sha or revision
-    except Exception:
-        return revision
-
-
-def _hub_error(name: str, revision: str, split: str, error: Exception) -> UserError:
-    text = f"{type(error).__name__}: {error}".splitlines()[0]
-    causes = " ".join(f"{type(cause).__name__}: {cause}" for cause in _chain(error))
-    if "gated" in causes.lower():
-        return UserError(
-            f"dataset {name} is gated. Accept its terms on its hub page, log in (`hf auth login` "
-            f"or HF_TOKEN), and rerun; or set `source: {{files: [...]}}` to a local copy. ({text})"
-        )
-    if any(sign in causes for sign in ("RepositoryNotFound", "DatasetNotFound", "404", "401")):
-        return UserError(
-            f"dataset {name} (revision {revision}) was not found. Correct `source.hub` and "
-            f"`source.revision`; a private dataset needs a login (`hf auth login`). ({text})"
-        )
-    if isinstance(error, ValueError):
-        return UserError(f"dataset {name}: split {split!r} or subset cannot be read. ({text})")
-    return UserError(
-        f"dataset {name} cannot be downloaded: the hub is not reachable. Check the network, or "
-        f"download it elsewhere and set `source: {{files: [...]}}`. ({text})"
-    )
-
-
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    seen: BaseException | None = error
-    while seen is not None:
-        yield seen
-        seen = seen.__cause__ or seen.__context__

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from workflow_scripts.common.errors import UserError
+from workflow_scripts.common.hub import Repository, snapshot
 from workflow_scripts.common.job import log
 from workflow_scripts.common.progress import Progress
 from workflow_scripts.curation.limo_score import WORDS, word_counts
@@ -16,6 +17,7 @@ from workflow_scripts.curation.pool_scan import stream_columns
 
 Count = Callable[[Sequence[str]], list[int]]
 
+TOKENIZER_FILES = ("*.json", "*.model", "*.txt", "*.jinja")  # no weights, no code
 SAMPLE = 64  # texts on which a fast implementation must agree before it is trusted at all
 AGAIN = 2  # texts of every later batch on which it must agree too
 # Spellings that fast tokenizers get wrong: special tokens, combining characters, odd white space.
@@ -67,7 +69,8 @@ def checked_counter(tokenizer: dict[str, Any]) -> Count:
 
 def _backend(path: str, revision: str) -> Any:
     """The `tokenizers` object: from a folder's tokenizer.json, or through AutoTokenizer."""
-    file = Path(path) / "tokenizer.json"
+    folder = Path(path) if Path(path).is_dir() else _fetched(path, revision)
+    file = folder / "tokenizer.json"
     try:
         if file.is_file():
             from tokenizers import Tokenizer
@@ -75,7 +78,7 @@ def _backend(path: str, revision: str) -> Any:
             return Tokenizer.from_file(str(file))
         from transformers import AutoTokenizer
 
-        return AutoTokenizer.from_pretrained(path, revision=revision).backend_tokenizer
+        return AutoTokenizer.from_pretrained(str(folder)).backend_tokenizer
     except Exception as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise UserError(
@@ -83,6 +86,12 @@ def _backend(path: str, revision: str) -> Any:
             "local folder with tokenizer.json, or a hub id that this machine can reach and that "
             "has a fast tokenizer"
         ) from error
+
+
+def _fetched(path: str, revision: str) -> Path:
+    keys = ("curation.tokenizer.path", "curation.tokenizer.revision")
+    local = "set `curation.tokenizer.path` to a local folder with tokenizer.json"
+    return snapshot(Repository("model", path, revision, keys, local), TOKENIZER_FILES)
 
 
 def _reference(backend: Any) -> Count:

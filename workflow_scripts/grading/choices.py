@@ -77,6 +77,10 @@ class _Reader:
         if not self.options or not wanted or len(content) > 600:
             return None
         hits = [i for i, option in enumerate(self.options) if _key(option) == wanted]
+        if len(hits) > 1:  # options that differ in case alone; equal ones share their first letter
+            alike = [i for i in hits if self.options[i].strip() == content.strip()]
+            same = {self.options[i] for i in hits}
+            hits = alike[:1] if alike else hits[:1] if len(same) == 1 else hits
         if not hits and re.search(r"\d", content) and len(content) < 120:
             hits = [i for i, o in enumerate(self.options) if same_answer(o, content).equal]
         return self.letters[hits[0]] if len(hits) == 1 and hits[0] < len(self.letters) else None
@@ -190,8 +194,11 @@ def gold_letter(gold: str) -> str | None:
     return whole["letter"].upper() if whole else None
 
 
-def same_letter(gold: str, found: Extraction) -> Outcome:
-    """Compare a gold letter with an extraction of `extract_letter`."""
+def same_letter(gold: str, found: Extraction, options: Sequence[str] | None = None) -> Outcome:
+    """Compare a gold letter with an extraction of `extract_letter`.
+
+    Another letter is right too if its option is the very text of the gold's (flag "equal-option").
+    """
     wanted = gold_letter(gold)
     if wanted is None:
         return refused("gold-unparsed")
@@ -200,4 +207,12 @@ def same_letter(gold: str, found: Extraction) -> Outcome:
     if FORBIDDEN.search(found.text):
         return refused("forbidden-character")
     outcome = Outcome(found.text == wanted, "letter")
+    if not outcome.equal and _same_option(wanted, found.text, options):
+        outcome = Outcome(True, "letter", frozenset({"equal-option"}))
     return outcome.flagged("option-text") if found.rule == "option-text" else outcome
+
+
+def _same_option(gold: str, letter: str, options: Sequence[str] | None) -> bool:
+    """Whether both letters stand before the same text, as options of published sets may."""
+    texts = dict(zip(ALPHABET, options or (), strict=False))
+    return letter in texts and texts.get(gold) == texts[letter]

@@ -55,7 +55,7 @@ def compare(question: Question, found: Extraction) -> Outcome:
     if found.text is None:
         return refused("no-answer" if found.rule == "none" else found.rule)
     if by_letter(question):
-        return same_letter(question.gold, found)
+        return same_letter(question.gold, found, question.options)
     gold = _gold(question.gold)
     outcome = same_answer(gold, found.text)
     if not outcome.equal and found.last is not None:

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from workflow_scripts.common.errors import InputError, UserError
+from workflow_scripts.common.errors import InputError
+from workflow_scripts.common.hub import Repository, snapshot
 
 WANTED = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]  # no pickles, no code
 
@@ -28,40 +29,8 @@ def locate(path: str, revision: str | None) -> ModelSource:
         raise InputError(f"models: {path} is a file; give the folder that holds config.json")
     if path.startswith((".", "/", "~")) or path.count("/") != 1:
         raise InputError(f"models: folder {path} does not exist, and it is no hub id (owner/name)")
-    folder = _download(path, revision)
-    return ModelSource(folder, folder.name)
-
-
-def _download(repo: str, revision: str | None) -> Path:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import (
-        GatedRepoError,
-        HfHubHTTPError,
-        LocalEntryNotFoundError,
-        RepositoryNotFoundError,
-        RevisionNotFoundError,
+    repository = Repository(
+        "model", path, revision or "main", ("path", "revision"), "put a local folder as `path`"
     )
-
-    try:
-        return Path(snapshot_download(repo, revision=revision, allow_patterns=WANTED))
-    except GatedRepoError:
-        raise UserError(
-            f"{repo} is gated: accept its terms on its hub page, then run `hf auth login` "
-            "(or set HF_TOKEN) and start again"
-        ) from None
-    except RevisionNotFoundError:
-        raise UserError(f"{repo} has no revision {revision!r}: correct `revision`") from None
-    except RepositoryNotFoundError:
-        raise UserError(
-            f"the hub has no model {repo} that you may read: correct `path`, or run `hf auth login`"
-        ) from None
-    except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
-        raise UserError(
-            f"cannot fetch {repo}@{revision or 'main'} ({_first_line(error)}). Connect to the hub "
-            f"once (`hf download {repo}` fills the cache, then HF_HUB_OFFLINE=1 works), or put a "
-            "local folder as `path`"
-        ) from None
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+    folder = snapshot(repository, WANTED)
+    return ModelSource(folder, folder.name)

@@ -16,7 +16,7 @@ BENCHMARK = Table(
         "position": pl.Int64,  # row in the source file, from 0; "first n" means position < n
         "question": pl.String,  # bare question: what decontamination compares
         "prompt": pl.String,  # what the model is shown; choices included
-        "gold": pl.String,
+        "gold": pl.String,  # null only in benchmarks that are only decontaminated against
         "kind": pl.String,  # one of KINDS: how answers are compared
         "options": pl.List(pl.String),  # option texts A, B, ... for kind "choice"; else null
         "category": pl.String,  # subject or level; null where the source has none
@@ -34,7 +34,7 @@ class Question:
     position: int
     question: str
     prompt: str
-    gold: str
+    gold: str | None
     kind: str
     options: list[str] | None = None
     category: str | None = None
