@@ -41,6 +41,7 @@ def run_script(folder: Path, monkeypatch: pytest.MonkeyPatch, rows: str) -> pl.D
         labelled=folder / "labelled.parquet",
         counts=folder / "counts.json",
         settings={"rows": rows, "engine": ENGINE, "context": 1024, "seed": 42},
+        gpus=0,
     )
     script.work(args)
     return POOL.read(args.labelled)

@@ -1,16 +1,24 @@
 """Several engines side by side: no batch, pause, death or signal makes parent and workers wait."""
 
+import contextlib
+import json
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import psutil
 import pytest
 
+from tests.gpu_machine import Machine, idle, uuid
+from tests.inference import world
 from workflow_scripts.common.errors import UserError
+from workflow_scripts.common.gpus import take_gpus
 from workflow_scripts.inference.engine import Output, Request, Sampling
 from workflow_scripts.inference.spread import SpreadEngine, Worker
 
@@ -148,14 +156,18 @@ def test_a_large_batch_after_a_busy_second_reaches_engines_that_report() -> None
 
 def family_of(process: int) -> list[psutil.Process]:
     """All that a process started, but for the helper that Python keeps for its own use."""
-    found = psutil.Process(process).children(recursive=True)
-    return [one for one in found if "resource_tracker" not in " ".join(one.cmdline())]
+    found = []
+    for one in psutil.Process(process).children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):  # ended since it was listed
+            if "resource_tracker" not in " ".join(one.cmdline()):
+                found.append(one)
+    return found
 
 
 def grown(process: int, count: int) -> list[psutil.Process]:
     """The family of a process once it has `count` members."""
     until = time.monotonic() + PATIENCE_S
-    while len(found := family_of(process)) < count and time.monotonic() < until:
+    while len(found := family_of(process)) != count and time.monotonic() < until:
         time.sleep(0.02)
     assert len(found) == count
     return found
@@ -218,3 +230,40 @@ def test_closing_busy_engines_leaves_nothing() -> None:
     engine.poll()
     engine.close()
     assert gone(family)
+
+
+@pytest.mark.parametrize(
+    ("number", "loads"),
+    [
+        (signal.SIGTERM, True),
+        (signal.SIGTERM, False),
+        (signal.SIGINT, False),
+        (signal.SIGKILL, True),
+    ],
+)
+def test_a_stopped_job_leaves_no_process_and_no_lock(
+    machine: Machine,
+    tmp_path: Path,
+    model_json: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    number: signal.Signals,
+    loads: bool,
+) -> None:
+    machine.has(idle(0), idle(1))
+    if loads:
+        monkeypatch.setenv("S1FLOW_TEST_LOADS", "1")
+    benchmark = world.write_benchmark(tmp_path / "toy.parquet", 10)
+    engine = {"kind": "vllm", "device": "gpu", "dtype": "bfloat16", "tensor_parallel": 1}
+    settings = world.settings(tmp_path, engine=engine)
+    line = [sys.executable, "-m", "tests.inference.spread_job", "--model", str(model_json)]
+    line += ["--benchmarks", str(benchmark), "--manifest", str(tmp_path / "manifest.json")]
+    job = subprocess.Popen(
+        [*line, "--gpus", "2", "--settings", json.dumps(settings)], start_new_session=True
+    )
+    family = grown(job.pid, 4)
+    with pytest.raises(UserError, match=f"GPU 0 held by s1flow job {job.pid} of"):
+        take_gpus(1, "training.gpus")
+    os.killpg(job.pid, number)
+    assert job.wait(PATIENCE_S) != 0
+    assert gone(family)
+    assert take_gpus(2, "training.gpus") == [uuid(0), uuid(1)]

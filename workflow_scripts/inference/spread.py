@@ -221,6 +221,8 @@ def _serve(worker: Worker, pipe: Connection, parent: int) -> None:
     finally:
         if engine is not None:
             engine.close()
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        os.killpg(0, signal.SIGTERM)  # children that the engine forgot
 
 
 def _leave(number: int, _: FrameType | None) -> None:
