@@ -162,9 +162,20 @@ def test_mig_instances_cannot_work_together(
 ) -> None:
     machine.is_split_into(*PARTS)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", ",".join(PARTS))
-    with pytest.raises(UserError, match="2 GPUs are to work together, but MIG-5f2c"):
+    with pytest.raises(UserError, match="2 GPUs are to work together, .* MIG splits MIG-5f2c"):
         take_gpus(2, "inference.gpus", together=2)
     assert take_gpus(2, "inference.gpus", together=1) == list(PARTS)
+
+
+def test_a_gpu_that_mig_splits_is_taken_if_it_is_named(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine.has(SPLIT, idle(4))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,4")
+    with pytest.raises(UserError, match="MIG splits GPU 3, and"):
+        take_gpus(2, "training.gpus", together=2)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")
+    assert take_gpus(1, "training.gpus") == [uuid(3)]
 
 
 def test_a_machine_without_enough(machine: Machine) -> None:

@@ -98,12 +98,13 @@ def take_gpus(count: int, key: str, together: int = 1) -> list[str]:
                 log.info("waiting for a GPU: %s", error)
             told = True
             time.sleep(POLL_S * random.uniform(0.5, 1.5))
-    if together > 1 and any(gpu.split for gpu in chosen):
+    split = [gpu for gpu in chosen if gpu.split]
+    if together > 1 and split:
         release([gpu.name for gpu in chosen])
         raise UserError(
-            f"{key}: {together} GPUs are to work together, but {_labels(chosen)} is split by MIG, "
-            "and CUDA shows a process one instance only; name whole GPUs in "
-            f"{VISIBLE}, or use one GPU per engine"
+            f"{key}: {together} GPUs are to work together, but of those that {VISIBLE} names MIG "
+            f"splits {_labels(split)}, and CUDA shows a process one instance only; name whole "
+            "GPUs, or use one GPU per engine"
         )
     names = [gpu.name for gpu in chosen]
     # With UUIDs the order is ours; a library that counts GPUs anew counts as nvidia-smi does.
