@@ -113,8 +113,9 @@ def spin(seconds: float) -> None:
 
 
 def sweep(workers: int, repetitions: int) -> None:
-    """Submit a large batch after a busy second, with all chains running; check what comes."""
-    engine = SpreadEngine([Worker(Emulated, (), str(i)) for i in range(workers)])
+    """Submit a large batch after busy seconds, with all chains running; check what comes."""
+    # Four times the reports of vLLM, so that they fill a pipe on a machine that is slow, too.
+    engine = SpreadEngine([Worker(Emulated, (0.015, 4), str(i)) for i in range(workers)])
     for _ in range(repetitions):
         engine.submit(asked("chain", CHAINS * workers, CHAIN))
         found = engine.poll()

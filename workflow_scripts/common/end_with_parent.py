@@ -5,8 +5,8 @@ import signal
 import sys
 
 
-def end_with_parent(parent: int | None = None) -> None:
-    """Ask Linux to send SIGTERM to this process when the thread that started it ends.
+def end_with_parent(parent: int | None = None, number: int = signal.SIGTERM) -> None:
+    """Ask Linux to send a signal to this process when the thread that started it ends.
 
     parent  its process id, where it may have died before this call
     """
@@ -15,6 +15,6 @@ def end_with_parent(parent: int | None = None) -> None:
     import ctypes
 
     PR_SET_PDEATHSIG = 1
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, number)
     if parent is not None and os.getppid() != parent:
-        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), number)
