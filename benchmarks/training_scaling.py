@@ -152,7 +152,8 @@ def job(args: argparse.Namespace, gpus: int, layers: int) -> dict[str, Any]:
     from workflow_scripts.common.errors import UserError
     from workflow_scripts.training import launch
 
-    launch.prepare_environment(launch.pick_device("auto"))
+    most = max([*args.gpus, args.zero_3])  # taken once, for all jobs
+    launch.prepare_environment(launch.pick_device("auto", most))
     print(f"== {gpus} GPU(s), {f'{layers} layers of the 32B' if layers else '3B'}", flush=True)
     with TemporaryDirectory() as folder:
         out = Path(folder) / "found.json"

@@ -40,6 +40,7 @@ class Study:
         self._check_models()
         self._check_budgets()
         self._check_sources()
+        self._check_gpus()
 
     @property
     def datasets(self) -> list[str]:
@@ -223,6 +224,25 @@ class Study:
                     f"{section}.gpus is {wanted}, but this run grants gpu={granted}: "
                     f"add --resources gpu={wanted} (behind the target)"
                 )
+
+    def _check_gpus(self) -> None:
+        """GPUs that inference uses are those that its rules ask the scheduler for."""
+        inference = self.config["inference"]
+        engine, gpus = inference["engine"], inference["gpus"]
+        parallel = engine["tensor_parallel"]
+        if engine["kind"] != "vllm":
+            return  # a server has GPUs of its own
+        if engine["device"] == "cpu" and gpus:
+            raise ConfigError(
+                f"inference.gpus is {gpus}, but inference.engine.device is cpu; set gpus: 0, or "
+                "device: gpu"
+            )
+        if engine["device"] == "gpu" and (gpus < parallel or gpus % parallel):
+            raise ConfigError(
+                f"inference.gpus is {gpus}, but inference.engine.tensor_parallel is {parallel} on "
+                f"device: gpu; set gpus to {parallel} or a multiple of it, or device: cpu and "
+                "gpus: 0"
+            )
 
 
 def _plain_folder(name: str) -> str:

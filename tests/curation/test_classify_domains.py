@@ -1,6 +1,7 @@
 """Domains by a model: every answer is one of the 63 classes, the rest of the pool is untouched."""
 
 import json
+import os
 from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +10,8 @@ import polars as pl
 import pytest
 
 from tests.curation.stage import load, raw_row
-from workflow_scripts.common.errors import ConfigError
+from tests.gpu_machine import Machine, idle, uuid
+from workflow_scripts.common.errors import ConfigError, UserError
 from workflow_scripts.common.tables.pool import POOL
 from workflow_scripts.curation import classify_domains as script
 from workflow_scripts.curation.constrained_choice import chooser
@@ -41,6 +43,7 @@ def run_script(folder: Path, monkeypatch: pytest.MonkeyPatch, rows: str) -> pl.D
         labelled=folder / "labelled.parquet",
         counts=folder / "counts.json",
         settings={"rows": rows, "engine": ENGINE, "context": 1024, "seed": 42},
+        gpus=0,
     )
     script.work(args)
     return POOL.read(args.labelled)
@@ -86,3 +89,11 @@ def test_wrong_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
         run_script(tmp_path, monkeypatch, "some")
     with pytest.raises(ConfigError, match="kind vllm, not server"):
         chooser({"path": "m"}, {"kind": "server"}, 1024, 42)
+
+
+def test_the_classifier_takes_gpus_that_nobody_uses(machine: Machine) -> None:
+    machine.has(f"0, {uuid(0)}, 70312, 98, Disabled", *map(idle, (1, 2)))
+    engine = {"kind": "vllm", "device": "gpu", "tensor_parallel": 2}
+    with pytest.raises(UserError, match="the engine for nowhere does not start"):
+        chooser({"path": "nowhere"}, engine, 1024, 42)
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == f"{uuid(1)},{uuid(2)}"

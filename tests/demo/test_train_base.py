@@ -7,6 +7,7 @@ import os
 import random
 import subprocess
 import sys
+from argparse import Namespace
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,9 @@ import torch
 from tokenizers import Tokenizer
 from transformers import AutoModelForCausalLM
 
+from tests.gpu_machine import Machine, uuid
+from workflow_scripts.common.errors import UserError
+from workflow_scripts.demo import train_base
 from workflow_scripts.demo.base_folder import WEIGHTS, sha256
 from workflow_scripts.demo.base_text import REMARKS, documents, draw_document
 from workflow_scripts.demo.packing import batches
@@ -123,6 +127,16 @@ def test_training_on_a_cpu_lowers_the_loss(tmp_path: Path) -> None:
     assert facts["weights"] == {WEIGHTS: sha256(manifest.parent / WEIGHTS)}
     model = AutoModelForCausalLM.from_pretrained(manifest.parent)
     assert model.dtype == torch.bfloat16
+
+
+def test_base_training_takes_a_gpu_that_nobody_uses(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    machine.has(f"0, {uuid(0)}, 70312, 98, Disabled")
+    monkeypatch.setattr(torch.backends.cuda, "is_built", lambda: True)
+    asked = Namespace(settings={"device": "cuda"}, manifest=tmp_path / "manifest.json")
+    with pytest.raises(UserError, match="train_base asks for 1 .* GPU 0 busy: 70,312 MiB"):
+        train_base.work(asked)
 
 
 def test_shipped_weights_are_those_of_the_manifest() -> None:

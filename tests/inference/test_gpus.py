@@ -1,48 +1,26 @@
-"""GPUs are chosen among the idle ones; chains stay whole when several engines share the work."""
+"""Engines get the GPUs that the job was granted; chains stay whole when several share the work."""
 
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.gpu_machine import Machine, idle, uuid
 from tests.inference import world
 from tests.inference.test_schedule import IDENTITY, make_study, script
 from workflow_scripts.common.errors import UserError
-from workflow_scripts.inference import gpus
+from workflow_scripts.inference import gpus, vllm_engine
 from workflow_scripts.inference.engine import Output, Request, Sampling
-from workflow_scripts.inference.gpus import MemoryPeak, choose_gpus, gpu_memory, idle_gpus
+from workflow_scripts.inference.gpus import MemoryPeak, gpu_memory, vllm_engines
 from workflow_scripts.inference.prompts import Vocabulary
 from workflow_scripts.inference.schedule import Sweep
 from workflow_scripts.inference.scripted import ScriptedEngine, hash_script
 from workflow_scripts.inference.spread import SpreadEngine, Worker
 from workflow_scripts.inference.store import Store
 
-LISTING = "0, 70312, 98\n1, 4, 0\n2, 512, 0\n3, 900, 55\n"
 IN_USE = "0, GPU-aa10, 70312\n1, GPU-bb20, 4\n2, GPU-bc30, 512\n10, GPU-dd40, [N/A]\n"
 VLLM = {"kind": "vllm", "device": "gpu"}
-
-
-def test_busy_gpus_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert idle_gpus(LISTING) == [1, 2]
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    monkeypatch.setattr(gpus, "_listing", lambda: LISTING)
-    assert choose_gpus(1) == ["1"]
-    with pytest.raises(UserError, match=r"asks for 3 GPU\(s\), idle GPUs are 2: 1, 2"):
-        choose_gpus(3)
-
-
-def test_the_environment_has_the_last_word(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5,7")
-    assert choose_gpus(2) == ["5", "7"]
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    with pytest.raises(UserError, match="none"):
-        choose_gpus(1)
-
-
-def test_no_gpu_at_all_is_said_plainly(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    monkeypatch.setenv("PATH", "")
-    with pytest.raises(UserError, match="device is gpu, but no NVIDIA GPU answers"):
-        choose_gpus(1)
 
 
 @pytest.mark.parametrize(
@@ -64,7 +42,7 @@ def test_memory_is_read_of_this_jobs_gpus_only(visible: str, expected: dict[str,
 def test_the_peak_is_the_larger_of_the_readings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1,2")
     answers = iter([IN_USE, "1, GPU-bb20, 900\n2, GPU-bc30, 100\n"])
-    monkeypatch.setattr(gpus, "_ask", lambda fields: next(answers))
+    monkeypatch.setattr(gpus, "ask", lambda *options: next(answers))
     peak = MemoryPeak(VLLM)
     assert peak.as_facts() is None
     peak.read()
@@ -77,7 +55,7 @@ def test_no_gpu_of_this_job_is_no_reading(
     monkeypatch: pytest.MonkeyPatch, change: dict[str, str]
 ) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
-    monkeypatch.setattr(gpus, "_ask", lambda fields: pytest.fail("nvidia-smi was asked"))
+    monkeypatch.setattr(gpus, "ask", lambda *options: pytest.fail("nvidia-smi was asked"))
     peak = MemoryPeak(VLLM | change)
     peak.read()
     assert peak.as_facts() is None
@@ -92,6 +70,41 @@ def test_a_failed_reading_stops_nothing(
     peak.read()
     assert peak.as_facts() is None
     assert "nvidia-smi told no memory in use" in caplog.text
+
+
+class Seeing:
+    """Says which GPUs its process sees."""
+
+    def __init__(self, *work: object) -> None:
+        self.sees = os.environ["CUDA_VISIBLE_DEVICES"]
+
+    def facts(self) -> dict[str, str]:
+        return {"sees": self.sees}
+
+    def close(self) -> None:
+        pass
+
+
+def inference(gpus: int, parallel: int) -> dict[str, Any]:
+    return {"gpus": gpus, "engine": VLLM | {"tensor_parallel": parallel}}
+
+
+def test_engines_get_the_gpus_that_were_granted(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vllm_engine, "VllmEngine", Seeing)
+    machine.has(idle(0), f"1, {uuid(1)}, 70312, 98, Disabled", *map(idle, (2, 3, 4)))
+    engine = vllm_engines({}, inference(4, 2), 0, 0)
+    sees = [engine._facts[i]["sees"] for i in range(2)]
+    engine.close()
+    assert sees == [f"{uuid(0)},{uuid(2)}", f"{uuid(3)},{uuid(4)}"]
+
+
+def test_no_more_gpus_than_granted(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vllm_engine, "VllmEngine", Seeing)
+    with pytest.raises(UserError, match="granted 1 GPU.s., but .*tensor_parallel is 4"):
+        vllm_engines({}, inference(1, 4), 0, 0)
+    assert vllm_engines({}, inference(1, 1), 0, 0).facts() == {"sees": uuid(0)}
 
 
 class Named(ScriptedEngine):

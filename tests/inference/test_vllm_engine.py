@@ -1,6 +1,10 @@
 """The real engine: vLLM's CPU build on a tiny random model, float32."""
 
+import json
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -163,3 +167,39 @@ def test_arguments_follow_the_config(folder: Path) -> None:
     )
     assert gpu["gpu_memory_utilization"] == 0.9 and "enforce_eager" not in gpu
     assert gpu["additional_config"] == {"s1flow_vocabulary": 300}
+
+
+CORE_APART = """
+import json, sys
+from workflow_scripts.inference.engine import Request, Sampling
+from workflow_scripts.inference.vllm_engine import VllmEngine
+if __name__ == "__main__":
+    engine = VllmEngine(*json.loads(sys.argv[1]))
+    engine.submit([Request("a", (7, 8), 300, Sampling(()))])
+    while engine.poll():
+        print("@@running", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.mark.slow
+def test_vllms_own_processes_end_with_a_killed_job(folder: Path, tmp_path: Path) -> None:
+    import psutil
+
+    script = tmp_path / "job.py"
+    script.write_text(CORE_APART)
+    work = [{"name": "tiny", "path": str(folder)}, world.inference(engine=ENGINE), 320, 42]
+    job = subprocess.Popen(
+        [sys.executable, str(script), json.dumps(work)],
+        env=os.environ | {"VLLM_ENABLE_V1_MULTIPROCESSING": "1", "PYTHONPATH": os.getcwd()},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    while "@@running" not in job.stdout.readline():
+        assert job.poll() is None
+    family = psutil.Process(job.pid).children(recursive=True)
+    assert any("EngineCore" in one.name() for one in family)
+    job.kill()
+    job.communicate()
+    assert not psutil.wait_procs(family, timeout=60)[1]

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.gpu_machine import Machine, idle, uuid
 from workflow_scripts.common.artifacts import write_json
 from workflow_scripts.common.errors import UserError
 from workflow_scripts.training import launch
@@ -27,6 +28,44 @@ def test_workers_get_the_gpus_that_are_visible(monkeypatch: pytest.MonkeyPatch) 
         launch.devices(4)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
     assert launch.devices(2) == [0, 1]
+
+
+@pytest.fixture
+def cuda(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A build of torch that sees GPUs."""
+    import torch
+
+    monkeypatch.setattr(torch.backends.cuda, "is_built", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.delenv("DS_ACCELERATOR", raising=False)
+
+
+@pytest.mark.parametrize("wanted", ["cuda", "auto"])
+def test_training_on_one_gpu_takes_one_that_is_idle(
+    machine: Machine, cuda: None, wanted: str
+) -> None:
+    machine.has(f"0, {uuid(0)}, 70312, 98, Disabled", idle(1))
+    assert launch.pick_device(wanted, 1) == "cuda"
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == uuid(1)
+
+
+def test_workers_get_the_gpus_that_the_job_took(
+    machine: Machine, cuda: None, tmp_path: Path
+) -> None:
+    machine.has(f"0, {uuid(0)}, 70312, 98, Disabled", idle(1), idle(2))
+    assert launch.pick_device("cuda", 2) == "cuda"
+    launch.launch("tests.training.sees", [str(tmp_path)], 2)
+    taken = f"{uuid(1)},{uuid(2)}"
+    assert [(tmp_path / rank).read_text() for rank in "01"] == [taken, taken]
+
+
+def test_a_worker_takes_none(
+    machine: Machine, cuda: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("RANK", "WORLD_SIZE"):
+        monkeypatch.setenv(name, "1")
+    assert launch.pick_device("cuda", 2) == "cuda"
+    assert "CUDA_VISIBLE_DEVICES" not in os.environ and not (tmp_path / "locks").exists()
 
 
 def test_more_gpus_than_there_are(monkeypatch: pytest.MonkeyPatch) -> None:

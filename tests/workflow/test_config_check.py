@@ -68,6 +68,29 @@ def test_wrong_key_is_named(path: str, value: object, message: str) -> None:
     assert message in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("gpus", "engine", "message"),
+    [
+        (1, {"tensor_parallel": 4}, "inference.gpus is 1, but inference.engine.tensor_parallel"),
+        (3, {"tensor_parallel": 2}, "set gpus to 2 or a multiple of it"),
+        (0, {}, "inference.gpus is 0"),
+        (1, {"device": "cpu"}, "inference.gpus is 1, but inference.engine.device is cpu; set"),
+        (4, {"tensor_parallel": 2}, None),
+        (0, {"device": "cpu"}, None),
+        (0, {"kind": "server", "url": "http://x"}, None),
+    ],
+)
+def test_gpus_that_do_not_fit_the_engine(gpus: int, engine: dict, message: str | None) -> None:
+    config = changed("inference.gpus", gpus)
+    config["inference"]["engine"] |= engine
+    if message is None:
+        Study(config, SCHEMA)
+        return
+    with pytest.raises(ConfigError) as error:
+        Study(config, SCHEMA)
+    assert message in str(error.value)
+
+
 def test_same_method_twice_is_refused() -> None:
     methods = [{"method": "truncation"}, {"method": "truncation"}]
     with pytest.raises(ConfigError, match="truncation occurs twice"):

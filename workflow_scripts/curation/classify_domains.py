@@ -11,6 +11,7 @@ import polars as pl
 
 from workflow_scripts.common.artifacts import read_facts, read_json, write_json
 from workflow_scripts.common.errors import ConfigError
+from workflow_scripts.common.gpus import check_groups
 from workflow_scripts.common.job import ONE, log, run
 from workflow_scripts.common.provenance import provenance
 from workflow_scripts.curation.constrained_choice import chooser
@@ -28,6 +29,8 @@ def work(args: argparse.Namespace) -> None:
     model = read_json(args.model)
     domains = {}
     if asked.height:
+        if args.gpus:
+            check_groups(args.gpus, settings["engine"].get("tensor_parallel", 1))
         engine = chooser(model, settings["engine"], settings["context"], settings["seed"])
         domains = classify_domains(asked, engine)
     origin = {key: read_facts(args.pool).get(key, "") for key in ("origin", "commit")}

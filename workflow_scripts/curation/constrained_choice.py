@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from workflow_scripts.common.errors import ConfigError, UserError
+from workflow_scripts.common.gpus import take_gpus
 from workflow_scripts.curation.domain_labels import Classify
 
 
@@ -12,7 +13,7 @@ def chooser(model: dict[str, Any], engine: dict[str, Any], context: int, seed: i
     """Greedy answers of a model (a model.json) to user turns, each one of the choices.
 
     `engine` is the config's `inference.engine`, of kind vllm. Raises ConfigError for another kind,
-    UserError when the engine does not start.
+    UserError when the engine does not start or no GPU is free.
     """
     if engine["kind"] != "vllm":
         raise ConfigError(
@@ -22,6 +23,9 @@ def chooser(model: dict[str, Any], engine: dict[str, Any], context: int, seed: i
     if cpu:
         os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", "nobind")
         os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")
+    else:
+        parallel = engine.get("tensor_parallel", 1)
+        take_gpus(parallel, "inference.engine.tensor_parallel", together=parallel)
     os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
     try:
         from vllm import LLM, SamplingParams

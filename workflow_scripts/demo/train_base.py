@@ -7,9 +7,11 @@ PretrainingSettings.
 """
 
 import argparse
+from dataclasses import replace
 from importlib.metadata import version
 
 from workflow_scripts.common.artifacts import write_json
+from workflow_scripts.common.gpus import device_of
 from workflow_scripts.common.job import log, run
 from workflow_scripts.demo.records import settings_of
 
@@ -22,6 +24,7 @@ def work(args: argparse.Namespace) -> None:
     from workflow_scripts.demo.tokenizer import learn_tokenizer
 
     settings = settings_of(PretrainingSettings, args.settings, "train_base")
+    settings = replace(settings, device=device_of(settings.device, 1, "train_base"))
     tokenizer = learn_tokenizer(settings.seed)
     result = pretrain(
         settings, tokenizer, lambda step, loss: log.info("step %d loss %.4f", step, loss)

@@ -1,49 +1,15 @@
-"""Choosing GPUs, spreading chains over them, and reading how much of their memory is in use."""
+"""Spreading chains over the GPUs of a job, and reading how much of their memory is in use."""
 
 import logging
 import os
-import subprocess
 from collections.abc import Mapping
 from typing import Any
 
 from workflow_scripts.common.errors import UserError
+from workflow_scripts.common.gpus import ask, check_groups, take_gpus
 from workflow_scripts.inference.engine import Engine
 
 log = logging.getLogger("s1flow")
-
-IDLE_MEMORY_MIB = 1024
-IDLE_UTILISATION = 10
-
-
-def idle_gpus(listing: str) -> list[int]:
-    """Indices of GPUs that nobody uses, from nvidia-smi's CSV: index, MiB used, % busy."""
-    found = []
-    for line in listing.strip().splitlines():
-        index, used, busy = (field.strip() for field in line.split(","))
-        if int(used) < IDLE_MEMORY_MIB and int(busy or 0) < IDLE_UTILISATION:
-            found.append(int(index))
-    return found
-
-
-def choose_gpus(count: int) -> list[str]:
-    """GPUs for this job: those of CUDA_VISIBLE_DEVICES when set, else idle ones.
-
-    UserError when there are none, or fewer than `count`. Nobody's process is touched.
-    """
-    given = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if given is not None:
-        chosen = [name for name in given.split(",") if name.strip()]
-        source = f"CUDA_VISIBLE_DEVICES={given}"
-    else:
-        chosen = [str(index) for index in idle_gpus(_listing())]
-        source = "idle GPUs"
-    if len(chosen) < count:
-        raise UserError(
-            f"inference.gpus x tensor_parallel asks for {count} GPU(s), {source} are "
-            f"{len(chosen)}: {', '.join(chosen) or 'none'}; lower inference.gpus, free a GPU, or "
-            "name the GPUs in CUDA_VISIBLE_DEVICES"
-        )
-    return chosen[:count]
 
 
 def gpu_memory(listing: str, visible: str) -> dict[str, int]:
@@ -79,8 +45,8 @@ class MemoryPeak:
         if not self._watched:
             return
         try:
-            listing = _ask("index,uuid,memory.used")
-        except (OSError, subprocess.SubprocessError) as error:
+            listing = ask("--query-gpu=index,uuid,memory.used", "--format=csv,noheader,nounits")
+        except UserError as error:
             log.warning("nvidia-smi told no memory in use: %s", error)
             return
         for index, used in gpu_memory(listing, os.environ.get("CUDA_VISIBLE_DEVICES", "")).items():
@@ -89,32 +55,6 @@ class MemoryPeak:
     def as_facts(self) -> dict[str, Any] | None:
         """MiB: `per_gpu` by index, and `max`; None when nothing was read."""
         return {"per_gpu": self._peak, "max": max(self._peak.values())} if self._peak else None
-
-
-def _listing() -> str:
-    try:
-        return _ask("index,memory.used,utilization.gpu")
-    except (OSError, subprocess.SubprocessError) as error:
-        raise UserError(
-            "inference.engine.device is gpu, but no NVIDIA GPU answers here "
-            f"(nvidia-smi: {error}); use device: cpu with the CPU build of vLLM, or run on a GPU "
-            "machine"
-        ) from None
-
-
-def _ask(fields: str) -> str:
-    """nvidia-smi's answer: a line per GPU, fields separated by commas.
-
-    Raises OSError or subprocess.SubprocessError.
-    """
-    done = subprocess.run(
-        ["nvidia-smi", f"--query-gpu={fields}", "--format=csv,noheader,nounits"],
-        check=True,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    return done.stdout
 
 
 def vllm_engines(
@@ -127,9 +67,10 @@ def vllm_engines(
     if engine["device"] == "cpu":
         return VllmEngine(model, inference, vocabulary_size, seed)
     parallel = engine.get("tensor_parallel", 1)
-    gpus = choose_gpus(max(inference.get("gpus", 1), parallel))
-    os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(gpus)
-    groups = [gpus[i : i + parallel] for i in range(0, len(gpus) - parallel + 1, parallel)]
+    granted = inference.get("gpus", parallel)
+    check_groups(granted, parallel)
+    gpus = take_gpus(granted, "inference.gpus", together=parallel)
+    groups = [gpus[i : i + parallel] for i in range(0, granted, parallel)]
     if len(groups) == 1:
         return VllmEngine(model, inference, vocabulary_size, seed)
     from workflow_scripts.inference.spread import SpreadEngine, Worker

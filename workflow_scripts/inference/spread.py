@@ -4,18 +4,30 @@ A question's segments stay on the engine that has their prefix in its cache; new
 engine with the least work.
 """
 
+import contextlib
 import multiprocessing
 import os
+import queue
+import signal
+import socket
+import sys
+import threading
+import time
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from multiprocessing.connection import Connection, wait
-from typing import Any
+from multiprocessing.connection import Connection
+from types import FrameType
+from typing import Any, NoReturn
 
+from workflow_scripts.common.end_with_parent import end_with_parent
 from workflow_scripts.common.errors import UserError
 from workflow_scripts.inference.engine import Engine, Output, Request
 
 TICK_S = 0.002  # how long an engine with work waits for new requests between two polls
+ALIVE_S = 1.0  # how often a silent worker is looked at: its children may keep its pipe open
+GRACE_S = 60  # for a worker to finish its step and free its device
+READY, OUTPUTS, ERROR, DIED = "ready", "outputs", "error", "died"
 
 
 @dataclass(frozen=True)
@@ -28,23 +40,59 @@ class Worker:
 
 
 class SpreadEngine:
-    """The `Engine` protocol over several engines in processes of their own."""
+    """The `Engine` protocol over several engines in processes of their own.
+
+    A thread per worker empties its pipe at once. Without them both sides can block for ever: a
+    worker whose outputs fill the pipe while this process is busy reads no more requests, and a
+    batch larger than the other direction's buffer then waits for it.
+    """
 
     def __init__(self, workers: Sequence[Worker]) -> None:
         context = multiprocessing.get_context("spawn")
+        self._inbox: queue.SimpleQueue[tuple[int, str, Any]] = queue.SimpleQueue()
         self._pipes: list[Connection] = []
-        self._processes = []
-        for worker in workers:
-            here, there = context.Pipe()
-            process = context.Process(target=_serve, args=(worker, there), daemon=False)
-            process.start()
-            there.close()
-            self._pipes.append(here)
-            self._processes.append(process)
-        self._facts = [self._receive(i) for i in range(len(workers))]
+        self._processes: list[Any] = []
+        self._readers: list[threading.Thread] = []
+        self._facts: dict[int, dict[str, Any]] = {}
+        self._closed = False
+        try:
+            for worker in workers:
+                self._start(context, worker)
+            while len(self._facts) < len(workers):
+                number, kind, value = self._inbox.get()
+                if kind != READY:
+                    self._fail(number, kind, value)
+                self._facts[number] = value
+        except BaseException:
+            self.close()
+            raise
         self._home: dict[str, int] = {}
         self._load = [0] * len(workers)
         self._length: dict[str, tuple[int, int]] = {}
+
+    def _start(self, context: Any, worker: Worker) -> None:
+        here, there = context.Pipe()
+        arguments = (worker, there, os.getpid())
+        process = context.Process(target=_serve, args=arguments, daemon=False)
+        process.start()
+        there.close()
+        self._pipes.append(here)
+        self._processes.append(process)
+        reader = threading.Thread(target=self._read, args=(len(self._readers),), daemon=True)
+        self._readers.append(reader)
+        reader.start()
+
+    def _read(self, number: int) -> None:
+        """Body of a reader: move what a worker says to the inbox until it says nothing more."""
+        pipe, process = self._pipes[number], self._processes[number]
+        with contextlib.suppress(EOFError, OSError):
+            while True:
+                alive = process.is_alive()  # asked first: what came before its end is read
+                if pipe.poll(ALIVE_S):
+                    self._inbox.put((number, *pipe.recv()))
+                elif not alive:
+                    break
+        self._inbox.put((number, DIED, None))
 
     def submit(self, requests: Sequence[Request]) -> None:
         batches: list[list[Request]] = [[] for _ in self._pipes]
@@ -55,64 +103,138 @@ class SpreadEngine:
             self._length[request.key] = (home, request.max_tokens)
             batches[home].append(request)
         for pipe, batch in zip(self._pipes, batches, strict=True):
-            if batch:
+            if not batch:
+                continue
+            try:
                 pipe.send(batch)
+            except OSError:
+                self._explain()
 
     def poll(self) -> list[Output]:
-        if not self._length:
-            return []
         outputs: list[Output] = []
-        for ready in wait(self._pipes):
-            outputs += self._receive(self._pipes.index(ready))
+        while self._length and (not outputs or not self._inbox.empty()):
+            number, kind, value = self._inbox.get()
+            if kind == OUTPUTS:
+                outputs += value
+            elif outputs:  # what the others wrote is kept before the failure is told
+                self._inbox.put((number, kind, value))
+                break
+            else:
+                self._fail(number, kind, value)
         for output in outputs:
             if output.finished:
                 home, tokens = self._length.pop(output.key)
                 self._load[home] -= tokens
         return outputs
 
-    def _receive(self, number: int) -> Any:
-        try:
-            kind, value = self._pipes[number].recv()
-        except EOFError:
-            self._processes[number].join(5)
-            code = self._processes[number].exitcode
-            self.close()
-            raise UserError(
-                f"engine {number} of {len(self._pipes)} died (exit status {code}); its messages "
-                "are in the log above. What was decoded is in the store: start again to go on"
-            ) from None
-        if kind == "error":
+    def _explain(self) -> NoReturn:
+        """Raise what a worker that takes no requests any more said, or that it died."""
+        while True:
+            number, kind, value = self._inbox.get()
+            if kind != OUTPUTS:
+                self._fail(number, kind, value)
+
+    def _fail(self, number: int, kind: str, value: Any) -> NoReturn:
+        if kind == ERROR:
             self.close()
             raise UserError(f"engine {number} of {len(self._pipes)}: {value}")
-        return value
+        _wait_for(self._processes[number], 5)
+        code = self._processes[number].exitcode
+        self.close()
+        raise UserError(
+            f"engine {number} of {len(self._pipes)} died ({_ending(code)}); its messages are in "
+            "the log above. What was decoded is in the store: start again to go on"
+        )
 
     def facts(self) -> dict[str, Any]:
         return {**self._facts[0], "engines": len(self._pipes)}
 
     def close(self) -> None:
+        """End all workers and their children; those that are still loading are not waited for."""
+        if self._closed:
+            return
+        self._closed = True
         for pipe in self._pipes:
-            pipe.close()  # a worker ends when its pipe does
-        for process in self._processes:
-            process.join(60)
-            if process.is_alive():
+            _hang_up(pipe)  # a worker ends when its pipe does
+        for number, process in enumerate(self._processes):
+            if number not in self._facts:
                 process.terminate()
+        until = time.monotonic() + GRACE_S
+        for process in self._processes:
+            _wait_for(process, until - time.monotonic())
+            _kill_group(process.pid)
+            process.kill()
+            process.join()
+        for reader, pipe in zip(self._readers, self._pipes, strict=True):
+            reader.join()
+            pipe.close()
 
 
-def _serve(worker: Worker, pipe: Connection) -> None:
+def _hang_up(pipe: Connection) -> None:
+    """End a pipe for both sides; closing it would not wake the thread that waits on it."""
+    with (
+        contextlib.suppress(OSError),
+        socket.socket(fileno=os.dup(pipe.fileno())) as end,
+    ):
+        end.shutdown(socket.SHUT_RDWR)
+
+
+def _wait_for(process: Any, seconds: float) -> None:
+    """Process.join; that one returns only when the children of the process have ended too."""
+    until = time.monotonic() + seconds
+    while process.is_alive() and time.monotonic() < until:
+        time.sleep(0.01)
+
+
+def _kill_group(leader: int) -> None:
+    """End what a worker left behind: vLLM's processes, if it was killed before it ended them."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(leader, signal.SIGKILL)
+
+
+def _ending(code: int | None) -> str:
+    if code is not None and code < 0:
+        return f"killed by {signal.Signals(-code).name}"
+    return f"exit status {code}"
+
+
+def _serve(worker: Worker, pipe: Connection, parent: int) -> None:
     """Body of a worker process: one engine, fed through a pipe."""
+    # A group of its own: Ctrl-C reaches the job's first process alone, which ends this one, and
+    # whatever the engine starts can be ended with it.
+    os.setpgid(0, 0)
+    signal.signal(signal.SIGTERM, _leave)
+    end_with_parent(parent)
     os.environ["CUDA_VISIBLE_DEVICES"] = worker.gpus
+    engine: Engine | None = None
     try:
         engine = worker.make(*worker.arguments)
-        pipe.send(("ready", engine.facts()))
+        pipe.send((READY, engine.facts()))
         _loop(engine, pipe)
-        engine.close()
-    except (EOFError, BrokenPipeError):
+    except (EOFError, ConnectionError):
         return
     except UserError as error:
-        pipe.send(("error", str(error)))
+        _say(pipe, ERROR, str(error))
     except Exception as error:
         traceback.print_exc()
-        pipe.send(("error", f"{type(error).__name__}: {error}"))
+        _say(pipe, ERROR, f"{type(error).__name__}: {error}")
+    finally:
+        if engine is not None:
+            engine.close()
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        os.killpg(0, signal.SIGTERM)  # children that the engine forgot
+
+
+def _leave(number: int, _: FrameType | None) -> None:
+    """SIGTERM, also sent when the parent dies: free the device, but not for ever."""
+    signal.signal(number, signal.SIG_DFL)
+    signal.alarm(GRACE_S // 2)
+    sys.exit(128 + number)
+
+
+def _say(pipe: Connection, kind: str, value: Any) -> None:
+    with contextlib.suppress(OSError):  # the parent is gone
+        pipe.send((kind, value))
 
 
 def _loop(engine: Engine, pipe: Connection) -> None:
@@ -127,4 +249,4 @@ def _loop(engine: Engine, pipe: Connection) -> None:
         outputs = engine.poll()
         running.difference_update(output.key for output in outputs if output.finished)
         if outputs:
-            pipe.send(("outputs", outputs))
+            pipe.send((OUTPUTS, outputs))

@@ -9,7 +9,9 @@ import subprocess
 import sys
 from types import FrameType
 
+from workflow_scripts.common.end_with_parent import end_with_parent
 from workflow_scripts.common.errors import UserError
+from workflow_scripts.common.gpus import device_of, held
 
 
 def prepare_environment(device: str) -> None:
@@ -24,22 +26,17 @@ def prepare_environment(device: str) -> None:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 
-def pick_device(wanted: str) -> str:
-    """`cuda` or `cpu`; UserError when a GPU is asked for and none is there.
+def pick_device(wanted: str, gpus: int = 1) -> str:
+    """`cuda` or `cpu`; takes `gpus` GPUs, but for a worker, whose launcher gave it its GPUs.
 
-    For `cpu` torch is not imported: OpenMP reads its environment when torch loads it.
+    UserError when a GPU is asked for and none is there or free. For `cpu` torch is not imported:
+    OpenMP reads its environment when torch loads it.
     """
-    if wanted == "cpu":
-        return "cpu"
-    # Waiting threads give their core away. With busy waiting, the default, other processes on the
-    # machine can slow a CPU run ten times. Read when torch is imported.
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-    import torch
-
-    present = torch.cuda.is_available()
-    if wanted == "cuda" and not present:
-        raise UserError("training.device is cuda, but torch sees no GPU; set device: cpu or auto")
-    return "cuda" if present else "cpu"
+    if wanted != "cpu":
+        # Waiting threads give their core away. With busy waiting, the default, other processes on
+        # the machine can slow a CPU run ten times. Read when torch is imported.
+        os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    return device_of(wanted, 0 if is_worker() else max(1, gpus), "training.gpus")
 
 
 def is_worker() -> bool:
@@ -60,9 +57,9 @@ def world_size() -> int:
 def launch(module: str, arguments: list[str], processes: int) -> None:
     """Run `python -m module arguments` in `processes` processes under DeepSpeed's launcher.
 
-    They get the GPUs of CUDA_VISIBLE_DEVICES, else the first ones. SIGTERM and SIGINT reach the
-    workers once, so that they save a checkpoint and stop. UserError when they fail; their own
-    message is in the log above.
+    They get the GPUs that this process took, and the launcher holds the locks too, should this
+    process end first. SIGTERM and SIGINT reach the workers once, so that they save a checkpoint and
+    stop. UserError when they fail; their own message is in the log above.
     """
     world = base64.urlsafe_b64encode(json.dumps({"localhost": devices(processes)}).encode())
     command = [
@@ -72,7 +69,9 @@ def launch(module: str, arguments: list[str], processes: int) -> None:
     ]
     # Sessions apart: a signal to this process group (a cluster's, or Ctrl-C) would reach workers
     # twice, and the launcher gives each of them 30 seconds only, too short for a checkpoint.
-    process = subprocess.Popen(command, start_new_session=True, preexec_fn=_end_with_parent)
+    process = subprocess.Popen(
+        command, start_new_session=True, preexec_fn=end_with_parent, pass_fds=held()
+    )
 
     def forward(number: int, _: FrameType | None) -> None:
         import psutil
@@ -117,15 +116,6 @@ def check_gpus(wanted: int) -> None:
             f"training.gpus is {wanted}, but torch sees {present} GPU(s); lower training.gpus or "
             "run on a machine with more"
         )
-
-
-def _end_with_parent() -> None:
-    """Ask Linux to stop the launcher when this process dies, so that no worker is left behind."""
-    if sys.platform == "linux":
-        import ctypes
-
-        PR_SET_PDEATHSIG = 1
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _free_port() -> int:

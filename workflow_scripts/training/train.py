@@ -21,7 +21,7 @@ def work(args: argparse.Namespace) -> None:
     started = time.perf_counter()
     granted = {"gpus": args.gpus, "threads": args.threads}
     settings = TrainSettings.from_json({**args.settings, **granted})
-    device = launch.pick_device(settings.device)
+    device = launch.pick_device(settings.device, settings.gpus)
     launch.prepare_environment(device)
     if settings.gpus > 1 and not launch.is_worker():
         if device == "cuda":

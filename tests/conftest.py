@@ -1,0 +1,5 @@
+"""Fixtures that tests of several rooms share."""
+
+from tests.gpu_machine import machine
+
+__all__ = ["machine"]
