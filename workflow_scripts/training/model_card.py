@@ -4,7 +4,7 @@ Rules depend on the first alone, which holds content only; so a moved checkout, 
 cache or a renamed folder changes nothing that a rule could see.
 """
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from workflow_scripts.common.errors import InputError
 from workflow_scripts.training.model_files import weight_files, weights_digest
 
 LOCATION = "location.json"
+ELSEWHERE = ("path", "source")  # of a card's fields: in location.json
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class ModelCard:
 
     def to_json(self) -> dict[str, Any]:
         """The object of `model.json`: content only."""
-        return {k: v for k, v in asdict(self).items() if k not in ("path", "source")}
+        return {k: v for k, v in asdict(self).items() if k not in ELSEWHERE}
 
     def facts(self) -> dict[str, Any]:
         """`model.json` and the folder, for code that takes a dictionary."""
@@ -95,13 +96,15 @@ def read_card(path: Path) -> ModelCard:
     whose cache has moved is looked up again at its revision.
     """
     facts = read_json(path)
-    try:
-        card = ModelCard(path="", **facts)
-    except TypeError as error:
+    known = {item.name for item in fields(ModelCard)} - set(ELSEWHERE)
+    odd = sorted(known ^ facts.keys()) if isinstance(facts, dict) else ["no object"]
+    if odd:
         raise InputError(
-            f"{path} was written by another version of this workflow ({error}); delete it, so that "
-            "it is made again (trained weights of equal identity are not trained again)"
-        ) from None
+            f"{path} was written by another version of this workflow (missing or unknown: "
+            f"{', '.join(odd)}); delete it and run again, so that it is rebuilt (weights of an equal "
+            "training run are not trained again)"
+        )
+    card = ModelCard(path="", **facts)
     place = _location(path)
     found = replace(card, path=str(_folder(place, path.parent)), source=place.source)
     return found if Path(found.path).is_dir() else _located_again(found)

@@ -153,7 +153,9 @@ def _outcome(
     rates = manifest.throughput(run, curve)
     written = {
         "model": settings.name,
+        "digest": card.digest,
         "base": base.name,
+        "base_digest": base.digest,
         "samples": len(run.store),
         "steps": run.schedule.total,
         "steps_per_epoch": run.schedule.steps_per_epoch,
