@@ -101,8 +101,8 @@ def read_card(path: Path) -> ModelCard:
     if odd:
         raise InputError(
             f"{path} was written by another version of this workflow (missing or unknown: "
-            f"{', '.join(odd)}); delete it and run again, so that it is rebuilt (weights of an equal "
-            "training run are not trained again)"
+            f"{', '.join(odd)}); delete it and run again, so that it is rebuilt (weights of an "
+            "equal training run are not trained again)"
         )
     card = ModelCard(path="", **facts)
     place = _location(path)
