@@ -94,6 +94,7 @@ def test_bookkeeping_is_not_behaviour(folder: Path) -> None:
 def test_a_trained_model_has_its_bases_tokenizer_template_and_generation_config(
     base: ModelCard, tmp_path: Path
 ) -> None:
+    (tmp_path / "added_tokens.json").write_text("{}")  # of an earlier base
     copy_companions(base.folder, tmp_path)
     found = content_digests(tmp_path)
     assert [found[name] for name in DIGESTS[1:]] == [getattr(base, name) for name in DIGESTS[1:]]

@@ -125,6 +125,8 @@ class Checkpoints:
         """Delete everything, of other settings too, but `final`: the run has succeeded."""
         if rank() != 0:
             return
+        for path in self._others():
+            log.info("removing %s, a checkpoint of other settings: this run has succeeded", path)
         if not keep_final:
             shutil.rmtree(self.root, ignore_errors=True)
             return

@@ -197,8 +197,12 @@ def _text_digest(text: str) -> str:
 
 
 def copy_companions(base: Path, folder: Path) -> None:
-    """Copy tokenizer, chat template and generation config from one model folder to another."""
+    """Give a folder the tokenizer, chat template and generation config of another, no others."""
     for pattern in COMPANIONS:
+        for path in folder.glob(pattern):
+            # transformers writes a generation config where the base has none
+            if path.is_file() and path.name != GENERATION and not (base / path.name).is_file():
+                path.unlink()
         for path in base.glob(pattern):
             if path.is_file():
                 shutil.copyfile(path, folder / path.name)

@@ -63,6 +63,11 @@ def finetune(
     if saved:
         run.checkpoints.load(run.engine, saved)
         log.info("going on after step %d of %d", saved.step, run.schedule.total)
+    if rank() == 0 and run.checkpoint_every >= run.schedule.total:
+        log.info(
+            "checkpoint_every is %d and the run has %d steps: at most one early checkpoint is kept",
+            *(run.checkpoint_every, run.schedule.total),
+        )
     loaded = time.perf_counter()
     train_steps(run, saved.step if saved else 0, curve, stop)
     trained = time.perf_counter()
@@ -100,8 +105,8 @@ def _prepare(
 ) -> tuple[Run, Saved | None]:
     compiled = should_compile(settings.compile, device.type, backend.name)
     config = deepspeed_config(settings, device.type, compiled)
-    # Shards of a checkpoint fit the number of processes that wrote it.
-    shared = {**identity(settings, store, base), "processes": world_size()}
+    # Shards of a checkpoint fit the number and kind of processes that wrote it.
+    shared = {**identity(settings, store, base), "device": device.type, "processes": world_size()}
     checkpoints = Checkpoints(Path(settings.checkpoints), shared)
     checkpoints.tidy_others()
     saved = checkpoints.find()
