@@ -7,7 +7,7 @@ rule resolve_model:
     A local folder counts by its content (in params), not by times, which a copy or clone changes.
     """
     input:
-        files=lambda w: ancient(STUDY.model_files(w.model)),
+        files=lambda w: by_content(STUDY.model_files(w.model), STUDY.model_is_known(w.model)),
     output:
         model="<results>/models/{model}/model.json",
     log:
@@ -24,7 +24,6 @@ rule resolve_model:
         runtime=120,
     params:
         settings=lambda w: SETTINGS.resolve_model(w.model),
-        content=lambda w: content_of(STUDY.model_files(w.model)),
         code=code_id("training.resolve_model"),
     shell:
         "python -m workflow_scripts.training.resolve_model --model {output.model} "

@@ -1,6 +1,7 @@
 """Content of local source files as a rule's parameter, so that copies and clones rerun nothing."""
 
 import hashlib
+import json
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -23,6 +24,21 @@ def content_of(files: Iterable[str]) -> str:
         total.update(path.name.encode() + b"\0")
         total.update(_digest(path, stat.st_size, stat.st_mtime_ns))
     return total.hexdigest()[:16] if paths else ""
+
+
+def is_recorded(content: str, record: Path, *keys: str) -> bool:
+    """Whether a JSON file that a rule wrote holds `content` under `keys`, or says nothing of it.
+
+    Where it holds another content, the rule's inputs count by their times too: so a change is seen
+    even without Snakemake's own records, as beside a fresh clone.
+    """
+    try:
+        found = json.loads(record.read_text())
+        for key in keys:
+            found = found[key]
+    except (OSError, ValueError, KeyError, TypeError):
+        return True
+    return found in (None, content)
 
 
 @cache

@@ -8,6 +8,7 @@ from typing import Any
 
 from workflow_scripts.common.delimiters import Delimiters
 from workflow_scripts.common.provenance import canonical_json
+from workflow_scripts.file_content import content_of
 from workflow_scripts.study import Study
 
 Entry = dict[str, Any]
@@ -67,7 +68,7 @@ class RuleSettings:
         return self._json(
             {
                 "selection": curation["selection"],
-                "tokenizer": curation["tokenizer"],
+                "tokenizer": {**curation["tokenizer"], "content": self.study.tokenizer_content},
                 "selector": selector,
             }
         )
@@ -115,7 +116,9 @@ class RuleSettings:
 
     def resolve_model(self, model: str) -> str:
         """Settings of rule resolve_model."""
-        return self._json({"revision": "main", **self.study.downloads[model], "name": model})
+        content = content_of(self.study.model_files(model))
+        entry = {"revision": "main", **self.study.downloads[model], "name": model}
+        return self._json({**entry, "content": content})
 
     def tokenize(self, model: str) -> str:
         """Settings of rule tokenize."""

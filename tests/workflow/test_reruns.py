@@ -1,5 +1,6 @@
 """An edit reruns what depends on it and nothing else, shown by dry runs over finished results."""
 
+import json
 import os
 import shutil
 import time
@@ -151,6 +152,24 @@ def test_results_beside_a_fresh_clone_decode_and_train_nothing(
             os.utime(path, (later, later))
     jobs = planned(clone, *DEMO)
     assert not set(jobs) & (GPU_RULES | CURATION | {"resolve_model", "tokenize", "cut", "grade"})
+
+
+def test_a_changed_model_beside_results_without_records(finished: Path, tmp_path: Path) -> None:
+    """Snakemake's records are gone, but the results themselves say what they were made of."""
+    clone = Path(shutil.copytree(finished, tmp_path / "clone"))
+    shutil.rmtree(clone / ".snakemake")
+    results = clone / "results/demo"
+    for name, beside, content in (
+        ("models/base/location.json", "models/base/model.json", {"content": "another"}),
+        ("curation/sets/s1k.json", "curation/sets/s1k.json", {"tokenizer": {"content": "another"}}),
+    ):
+        stat = (results / beside).stat()
+        (results / name).write_text(json.dumps(content))
+        os.utime(results / name, (stat.st_atime, stat.st_mtime))
+    later = time.time() + 60
+    for path in (clone / BASE).iterdir():
+        os.utime(path, (later, later))
+    assert {"resolve_model", "select", "train", "generate"} <= set(planned(clone, *DEMO))
 
 
 def test_a_renamed_checkout_plans_nothing(finished: Path, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from workflow_scripts.common.errors import InputError
 from workflow_scripts.training.model_files import weight_files, weights_digest
 
 LOCATION = "location.json"
-ELSEWHERE = ("path", "source")  # of a card's fields: in location.json
+ELSEWHERE = ("path", "source", "content")  # of a card's fields: in location.json
 
 
 @dataclass(frozen=True)
@@ -24,11 +24,13 @@ class Location:
                  lies inside it, else to the working directory where it lies inside that
     relative_to  "file", "working directory" or null (an absolute folder)
     source       `path` of the config: a folder or a hub id; null for models trained here
+    content      digest of all files of a local folder as rules see it (file_content.py), else null
     """
 
     folder: str
     relative_to: str | None
     source: str | None
+    content: str | None
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class ModelCard:
     generation_digest  generation_config.json; null where there is none
     context            longest sequence in tokens
     base               digest of the model that it was trained from, null for pretrained models
-    source             `path` of the config, null for trained models; not part of `model.json`
+    source, content    see `Location`; not part of `model.json`
     """
 
     name: str
@@ -62,6 +64,7 @@ class ModelCard:
     trained: bool
     base: str | None
     source: str | None = None
+    content: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The object of `model.json`: content only."""
@@ -106,7 +109,8 @@ def read_card(path: Path) -> ModelCard:
         )
     card = ModelCard(path="", **facts)
     place = _location(path)
-    found = replace(card, path=str(_folder(place, path.parent)), source=place.source)
+    folder = str(_folder(place, path.parent))
+    found = replace(card, path=folder, source=place.source, content=place.content)
     return found if Path(found.path).is_dir() else _located_again(found)
 
 
@@ -122,7 +126,8 @@ def verify_weights(card: ModelCard) -> None:
 
 def _write_location(path: Path, card: ModelCard) -> None:
     folder, relative_to = _portable(card.folder, path.parent)
-    write_json(path.with_name(LOCATION), asdict(Location(folder, relative_to, card.source)))
+    place = Location(folder, relative_to, card.source, card.content)
+    write_json(path.with_name(LOCATION), asdict(place))
 
 
 def _location(path: Path) -> Location:

@@ -1,7 +1,7 @@
 """Find a pretrained model (local folder or hub id), check it, and write its `model.json`.
 
-settings: one entry of `models`: {"name", "title", "path", "revision"}. Where the model lies goes to
-`location.json` beside `--model`.
+settings: one entry of `models`: {"name", "title", "path", "revision"}, and "content", the digest of
+a local folder's files. Where the model lies goes to `location.json` beside `--model`.
 """
 
 import argparse
@@ -29,6 +29,7 @@ def work(args: argparse.Namespace) -> None:
         trained=False,
         base=None,
         source=settings["path"],
+        content=settings.get("content") or None,
         **facts,
     )
     write_card(args.model, card)
