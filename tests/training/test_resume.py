@@ -142,7 +142,8 @@ def test_success_removes_optimiser_states_unless_kept(runs: Path) -> None:
     """Kept are those of the last step, and no run goes on from them."""
     assert not (runs / "whole" / "ck").exists()
     (folder,) = (runs / "stop" / "ck").iterdir()
-    assert sorted(path.name for path in folder.iterdir()) == ["final", "final.json"]
+    names = {path.name for path in folder.iterdir() if path.suffix != ".py"}  # DeepSpeed's readers
+    assert names == {"final", "final.json"}
     assert json.loads((folder / "final.json").read_text())["step"] == 6
     assert codes(runs)["from-start"] == 0
     assert "going on" not in (runs / "from-start.log").read_text()

@@ -30,7 +30,7 @@ class Location:
     folder: str
     relative_to: str | None
     source: str | None
-    content: str | None
+    content: str | None = None
 
 
 @dataclass(frozen=True)
