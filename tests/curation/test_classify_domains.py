@@ -11,6 +11,7 @@ import pytest
 
 from tests.curation.stage import load, raw_row
 from tests.gpu_machine import Machine, idle, uuid
+from tests.inference.world import write_model
 from workflow_scripts.common.errors import ConfigError, UserError
 from workflow_scripts.common.tables.pool import POOL
 from workflow_scripts.curation import classify_domains as script
@@ -36,10 +37,9 @@ def run_script(folder: Path, monkeypatch: pytest.MonkeyPatch, rows: str) -> pl.D
             raw_row(3, domain=None, question=None),
         ],
     )
-    (folder / "model.json").write_text(json.dumps({"path": "m", "digest": "abc"}))
     args = Namespace(
         pool=pool,
-        model=folder / "model.json",
+        model=write_model(folder / "m"),
         labelled=folder / "labelled.parquet",
         counts=folder / "counts.json",
         settings={"rows": rows, "engine": ENGINE, "context": 1024, "seed": 42},
