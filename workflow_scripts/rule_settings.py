@@ -8,7 +8,7 @@ from typing import Any
 
 from workflow_scripts.common.delimiters import Delimiters
 from workflow_scripts.common.provenance import canonical_json
-from workflow_scripts.study import Study
+from workflow_scripts.study import SERVER_KEYS, Study
 
 Entry = dict[str, Any]
 
@@ -84,6 +84,7 @@ class RuleSettings:
         """Settings of rules answer_pool and cut_pool: natural thinking on the pool's questions."""
         inference = self._without(self.study.config["inference"], "threads", "gpus")
         natural = {"budgets": ["infinite"], "methods": [{"method": "natural"}]}
+        natural["engine"] = self.study.engine(solver)
         return self._json(
             {
                 "inference": {**inference, **natural},
@@ -114,7 +115,8 @@ class RuleSettings:
 
     def resolve_model(self, model: str) -> str:
         """Settings of rule resolve_model."""
-        return self._json({"revision": "main", **self.study.downloads[model], "name": model})
+        entry = self._without(self.study.downloads[model], *SERVER_KEYS)
+        return self._json({"revision": "main", **entry, "name": model})
 
     def tokenize(self, model: str) -> str:
         """Settings of rule tokenize."""
@@ -136,7 +138,7 @@ class RuleSettings:
         section = self._without(self.study.config["inference"], "threads", "gpus")
         return self._json(
             {
-                "inference": section,
+                "inference": {**section, "engine": self.study.engine(model)},
                 "first": {name: entry["first"] for name, entry in self.study.benchmarks.items()},
                 "store": self._store(model),
                 "name": model,
@@ -212,7 +214,7 @@ class RuleSettings:
         return canonical_json({"seed": self.study.seed, **settings})
 
     def _store(self, model: str) -> str:
-        """Store of a model: one per mode and, by `{digest}`, per version of the weights."""
+        """Store of a model: one per mode and, by `{digest}`, per version of weights and engine."""
         mode = self.study.config["inference"]["mode"]
         return f"{self.study.results}/store/{model}-{mode}-{{digest}}.sqlite"
 

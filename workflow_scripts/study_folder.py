@@ -1,6 +1,7 @@
 """A results folder belongs to one study: results of different studies are never mixed."""
 
 import json
+import os
 from pathlib import Path
 
 from workflow_scripts.common.errors import ConfigError
@@ -14,7 +15,7 @@ def refuse_other_study(study: Study) -> None:
     mark = Path(study.results) / MARK
     if not mark.exists():
         return
-    owner = json.loads(mark.read_text()).get("study")
+    owner = _owner(mark)
     if owner != study.config["study"]:
         raise ConfigError(
             f"{study.results}/ holds the results of study '{owner}', but this config describes "
@@ -24,7 +25,22 @@ def refuse_other_study(study: Study) -> None:
 
 
 def claim_results(study: Study) -> None:
-    """Write the study's name into its results folder."""
+    """Write the study's name into its results folder, whole or not at all."""
     mark = Path(study.results) / MARK
     mark.parent.mkdir(parents=True, exist_ok=True)
-    mark.write_text(json.dumps({"study": study.config["study"]}) + "\n")
+    part = mark.with_name(f".{MARK}.{os.getpid()}.part")
+    try:
+        part.write_text(json.dumps({"study": study.config["study"]}) + "\n")
+        os.replace(part, mark)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _owner(mark: Path) -> str:
+    try:
+        return str(json.loads(mark.read_text())["study"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ConfigError(
+            f"{mark} does not name the study that made this folder ({type(error).__name__}: "
+            f"{error}); if it is this one, delete the file, and it is written again"
+        ) from None
