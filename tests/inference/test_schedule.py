@@ -161,6 +161,7 @@ def test_draws_of_two_runs_never_share_a_block(
     """
     monkeypatch.setattr(schedule, "BLOCK", BLOCK)
     monkeypatch.setattr(schedule, "CHECKPOINT_MIN_S", 0.0)
+    monkeypatch.setattr(schedule, "CHECKPOINT_SHARE", 0.0)
     study = make_study(
         vocabulary,
         temperature=0.7,
