@@ -49,6 +49,8 @@ def write_model(folder: Path, template: str = TEMPLATE, context: int = 400) -> P
     }
     (folder / "config.json").write_text(json.dumps(config))
     facts = {"name": "tiny", "path": str(folder), "digest": "0" * 64, "context": context}
+    names = ("config", "tokenizer", "template", "generation")
+    facts |= {f"{name}_digest": name[0] * 64 for name in names}
     path = folder / "model.json"
     path.write_text(json.dumps(facts))
     return path
