@@ -16,7 +16,6 @@ from workflow_scripts.inference.schedule import Sweep
 from workflow_scripts.inference.session import Session, open_session, open_store
 from workflow_scripts.inference.store import Store
 
-
 KEPT = "what was decoded: start again to go on"
 
 

@@ -29,10 +29,9 @@ VERSION = "2"  # 2: check sums; keys over engine options, config, vocabulary and
 COUNTER_AT = 512  # place in the lock file of the running count of ids
 ID_BYTES = 4
 NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
-BAD_FILE = ("SQLITE_NOTADB", "SQLITE_ERROR", "SQLITE_CORRUPT")
+BAD_FILE = ("SQLITE_NOTADB", "SQLITE_CORRUPT")
 TROUBLE = {  # by the beginning of SQLite's name for an error, the first that fits
     "SQLITE_NOTADB": "is no store of segments ({error}); move it away",
-    "SQLITE_ERROR": "is no store of segments ({error}); move it away",
     "SQLITE_CORRUPT": "is a damaged store ({error}). Copy it back from a backup, or save what can "
     "be read with `sqlite3 OLD .recover | sqlite3 NEW`, or move it away and decode again",
     "SQLITE_BUSY": "is locked by another program ({error}); close that program, then start again",
@@ -313,6 +312,8 @@ def trouble(path: Path, error: sqlite3.Error) -> UserError:
 
 
 def _named(error: sqlite3.Error, name: str) -> bool:
+    if name == "SQLITE_NOTADB" and "no such table" in str(error):
+        return True  # a database of another program
     return (getattr(error, "sqlite_errorname", None) or "").startswith(name)
 
 
