@@ -46,6 +46,11 @@ onstart:
     claim_results(STUDY)
 
 
+def by_content(files, known):
+    """Source files as inputs that count by content (in params), not by times, while it is known."""
+    return ancient(files) if known else files
+
+
 wildcard_constraints:
     model="|".join(STUDY.models),
     dataset="|".join(STUDY.decontamination_sets),

@@ -135,6 +135,7 @@ rule select:
         quality="<results>/curation/quality.parquet",
         decontamination="<results>/curation/decontamination.parquet",
         difficulty=STUDY.difficulty_file,
+        tokenizer=lambda w: by_content(STUDY.tokenizer_files, STUDY.tokenizer_is_known(w.selector)),
     output:
         set="<results>/curation/sets/{selector}.parquet",
         counts="<results>/curation/sets/{selector}.json",

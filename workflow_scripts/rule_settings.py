@@ -8,11 +8,13 @@ from typing import Any
 
 from workflow_scripts.common.delimiters import Delimiters
 from workflow_scripts.common.provenance import canonical_json
+from workflow_scripts.file_content import content_of
 from workflow_scripts.study import SERVER_KEYS, Study
 
 Entry = dict[str, Any]
 
 TOKENIZE_KEYS = ("max_sample_tokens", "too_long")
+TRAIN_OPERATION_KEYS = ("checkpoint_every", "keep_optimizer")
 CUT_KEYS = (
     "budgets",
     "methods",
@@ -66,7 +68,7 @@ class RuleSettings:
         return self._json(
             {
                 "selection": curation["selection"],
-                "tokenizer": curation["tokenizer"],
+                "tokenizer": {**curation["tokenizer"], "content": self.study.tokenizer_content},
                 "selector": selector,
             }
         )
@@ -115,8 +117,10 @@ class RuleSettings:
 
     def resolve_model(self, model: str) -> str:
         """Settings of rule resolve_model."""
-        entry = self._without(self.study.downloads[model], *SERVER_KEYS)
-        return self._json({"revision": "main", **entry, "name": model})
+        content = content_of(self.study.model_files(model))
+        own = self._without(self.study.downloads[model], *SERVER_KEYS)
+        entry = {"revision": "main", **own, "name": model}
+        return self._json({**entry, "content": content})
 
     def tokenize(self, model: str) -> str:
         """Settings of rule tokenize."""
@@ -125,13 +129,20 @@ class RuleSettings:
 
     def train(self, model: str) -> str:
         """Settings of rule train: what changes the trained weights."""
-        training = self._without(self.study.config["training"], *TOKENIZE_KEYS, "threads", "gpus")
+        untracked = (*TOKENIZE_KEYS, *TRAIN_OPERATION_KEYS, "threads", "gpus")
+        training = self._without(self.study.config["training"], *untracked)
         entry = self.study.models[model]["train"]
         training["recipe"] = {**training["recipe"], **entry.get("recipe", {})}
         training["compile"] = {True: "on", False: "off"}.get(training["compile"], "auto")
         training["seed"] = entry.get("seed", self.study.seed)
         training["device"] = "cuda" if self.study.config["training"]["gpus"] else "cpu"
         return self._json({**training, "name": model, **self._folders(model)})
+
+    @property
+    def train_operation(self) -> str:
+        """How rule train works; no reason to run it again."""
+        training = self.study.config["training"]
+        return canonical_json({key: training[key] for key in TRAIN_OPERATION_KEYS})
 
     def generate(self, model: str) -> str:
         """Settings of rules generate and cut for a model."""

@@ -9,6 +9,7 @@ from typing import Any
 from workflow_scripts.common.cells import INFINITE, cells
 from workflow_scripts.common.errors import ConfigError
 from workflow_scripts.config_check import check_config
+from workflow_scripts.file_content import content_of, is_recorded
 
 Entry = dict[str, Any]
 
@@ -123,6 +124,28 @@ class Study:
         folder = Path(self.downloads[model]["path"])
         kinds = ("*.json", "*.safetensors", "*.jinja", "*.txt", "*.model")
         return sorted(str(path) for kind in kinds for path in folder.glob(kind))
+
+    @property
+    def tokenizer_files(self) -> list[str]:
+        """Files of the tokenizer that counts trace tokens; empty when it comes from the hub."""
+        folder = Path(self.config["curation"]["tokenizer"]["path"])
+        kinds = ("tokenizer*", "vocab.json", "merges.txt", "added_tokens.json", "special_tokens*")
+        return sorted({str(path) for kind in kinds for path in folder.glob(kind)})
+
+    @property
+    def tokenizer_content(self) -> str:
+        """Digest of those files."""
+        return content_of(self.tokenizer_files)
+
+    def model_is_known(self, model: str) -> bool:
+        """Whether `location.json` of a local model was written for its files as they are now."""
+        record = Path(self.results) / "models" / model / "location.json"
+        return is_recorded(content_of(self.model_files(model)), record, "content")
+
+    def tokenizer_is_known(self, selector: str) -> bool:
+        """Whether a training set was selected with the tokenizer files as they are now."""
+        record = Path(self.results) / "curation" / "sets" / f"{selector}.json"
+        return is_recorded(self.tokenizer_content, record, "tokenizer", "content")
 
     @property
     def decontamination_sets(self) -> list[str]:

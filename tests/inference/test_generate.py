@@ -8,6 +8,7 @@ import sys
 import time
 from argparse import Namespace
 from array import array
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from workflow_scripts.inference import cut, engines, generate
 from workflow_scripts.inference.engines import explained
 from workflow_scripts.inference.scripted import ScriptedEngine
 from workflow_scripts.inference.store import COUNTER_AT, Store
+from workflow_scripts.training.model_card import read_card, write_card
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -136,8 +138,7 @@ def test_another_config_never_gets_the_old_models_tokens(tmp_path: Path) -> None
     study = Study(tmp_path, model)
     study.settings["store"] = str(tmp_path / "tiny-fast-{digest}.sqlite")
     first = study.generate()
-    rope = json.loads(model.read_text()) | {"config_digest": "9" * 64}
-    model.write_text(json.dumps(rope))
+    write_card(model, replace(read_card(model), config_digest="9" * 64))
     second = study.generate()
     assert second["tokens"]["decoded"] == first["tokens"]["decoded"] > 0
     assert second["store"] != first["store"] and Path(first["store"]).exists()
@@ -292,7 +293,7 @@ def test_a_store_of_another_model_is_refused(tmp_path: Path, model_json: Path) -
     study = Study(tmp_path, model_json)
     study.generate()
     study.model = tmp_path / "other.json"
-    study.model.write_text(json.dumps(json.loads(model_json.read_text()) | {"digest": "1" * 64}))
+    write_card(study.model, replace(read_card(model_json), digest="1" * 64))
     with pytest.raises(InputError, match="was written with model 000000.*Move the file away"):
         study.generate()
 

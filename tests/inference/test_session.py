@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from workflow_scripts.inference.vllm_engine import (
     engine_arguments,
     set_environment,
 )
+from workflow_scripts.training.model_card import read_card, write_card
+from workflow_scripts.training.model_files import content_digests, weights_digest
 
 VLLM = {"kind": "vllm", "device": "gpu", "dtype": "bfloat16", "tensor_parallel": 1}
 
@@ -108,9 +111,8 @@ def test_the_shell_cannot_make_the_mode_a_lie(
 def opened(folder: Path, model: Path, change: dict[str, Any] | None = None) -> Session:
     settings = world.settings(folder) | {"store": str(folder / "tiny-fast-{digest}.sqlite")}
     if change is not None:
-        other = folder / "other.json"
-        other.write_text(json.dumps(json.loads(model.read_text()) | change))
-        model = other
+        write_card(folder / "other/model.json", replace(read_card(model), **change))
+        model = folder / "other/model.json"
     return open_session(model, settings)
 
 
@@ -137,8 +139,7 @@ def test_a_mask_at_another_id_makes_another_store(tmp_path: Path, model_json: Pa
     last = max(tokenizer["model"]["vocab"].values())
     tokenizer["model"]["vocab"]["zzzz"] = last + 1
     (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
-    other = json.loads(model_json.read_text()) | {"path": str(folder)}
-    first, second = opened(tmp_path, model_json), opened(tmp_path, model_json, other)
+    first, second = opened(tmp_path, model_json), opened(tmp_path, model_json, {"path": folder})
     assert second.vocabulary.size == first.vocabulary.size + 1
     assert first.study.scope != second.study.scope
 
@@ -155,12 +156,11 @@ def test_a_new_store_says_what_the_old_one_holds(
 
 
 def with_weights(folder: Path) -> Path:
-    from workflow_scripts.training.model_files import weights_digest
-
     model = world.write_model(folder)
     world.write_weights(folder)
     digest = weights_digest([folder / "model.safetensors"])
-    model.write_text(json.dumps(json.loads(model.read_text()) | {"digest": digest}))
+    more = {"digest": digest, **content_digests(folder)}
+    write_card(model, replace(read_card(model), **more))
     return model
 
 
@@ -183,6 +183,10 @@ def test_weights_replaced_by_hand_are_refused(tmp_path: Path) -> None:
     weights.write_bytes(old)
     os.utime(weights, ns=(times.st_atime_ns, times.st_mtime_ns))
     open_store(open_session(model, settings)).close()
+    config = tmp_path / "m/config.json"
+    config.write_text(config.read_text().replace("{", '{"rope_theta": 7.0,', 1))
+    with pytest.raises(InputError, match="m/config.json was changed after its model.json was made"):
+        open_store(open_session(model, settings))
     weights.unlink()  # a finished store needs none
     open_store(open_session(model, settings)).close()
 

@@ -1,6 +1,7 @@
 """Choose the training set from the rows that survived the filters.
 
---settings: {"selection": the config's `curation.selection`, "tokenizer": {"path", "revision"},
+--settings: {"selection": the config's `curation.selection`, "tokenizer": {"path", "revision",
+"content"},
 "selector": s1k | random | diverse | longest | full | limo | size-N, "seed"}.
 """
 
@@ -34,7 +35,8 @@ def work(args: argparse.Namespace) -> None:
     picks = choose(name, Request(rows, options["size"], options, settings["seed"]))
     frame = selected_frame(args.pool, rows, picks)
     SELECTED.write(args.set, frame, provenance(settings, "tokenizers", "transformers"))
-    write_json(args.counts, set_facts(name, frame, rows, stages))
+    facts = set_facts(name, frame, rows, stages)
+    write_json(args.counts, {**facts, "tokenizer": settings["tokenizer"]})
     log.info("%s: %d of %d eligible rows", name, frame.height, rows.height)
 
 

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from workflow_scripts.common.artifacts import read_json
 from workflow_scripts.common.errors import ConfigError, InputError, UserError
 from workflow_scripts.common.provenance import canonical_json
 from workflow_scripts.inference.engines import fingerprint, prepare
 from workflow_scripts.inference.plan import Study
 from workflow_scripts.inference.prompts import Vocabulary, load_vocabulary
 from workflow_scripts.inference.store import Store, stored_identity
-from workflow_scripts.training.model_files import weight_files, weights_digest
+from workflow_scripts.training.model_card import read_card
+from workflow_scripts.training.model_files import content_digests, weight_files, weights_digest
 
 log = logging.getLogger("s1flow")
 
@@ -47,7 +47,7 @@ def identity(model: dict[str, Any], engine: str, vocabulary: Vocabulary) -> dict
     """
     return {
         "model": model["digest"],
-        "config": model.get("config_digest", "unstated"),
+        "config": str(model["config_digest"]),
         "vocabulary": str(vocabulary.size),
         "engine": engine,
     }
@@ -68,7 +68,7 @@ def open_session(
     retrained model or another engine gets a store of its own, and the old one stays.
     Raises ConfigError when the study's context is larger than the model's.
     """
-    model, inference = read_json(model_path), dict(settings["inference"])
+    model, inference = read_card(model_path).facts(), dict(settings["inference"])
     inference |= {"threads": threads} if threads else {}
     inference |= {"gpus": gpus} if gpus else {}
     _check_limits(model, inference)
@@ -112,11 +112,11 @@ def _name_others(session: Session) -> None:
 
 
 def check_weights(session: Session, store: Store) -> None:
-    """Refuse weights that were replaced after `model.json` was made.
+    """Refuse weights and a config that were replaced after `model.json` was made.
 
-    They are read once per store; then their sizes and times, noted there, show that they are still
-    the same. Where they are gone nothing is said: a finished store needs none.
-    Raises InputError with both digests.
+    Weights are read once per store; then their sizes and times, noted there, show that they are
+    still the same. Where they are gone nothing is said: a finished store needs none.
+    Raises InputError that says which of the two it is.
     """
     if session.inference["engine"]["kind"] != "vllm":
         return
@@ -125,6 +125,12 @@ def check_weights(session: Session, store: Store) -> None:
         files = weight_files(folder)
     except InputError:
         return
+    if content_digests(folder)["config_digest"] != session.model["config_digest"]:
+        raise InputError(
+            f"model '{session.model['name']}': {folder}/config.json was changed after its "
+            "model.json was made. Put the old file back, or delete that model.json so that it is "
+            "made anew"
+        )
     state = {path.name: [path.stat().st_size, path.stat().st_mtime_ns] for path in files}
     if store.noted("weight_files") == state:
         return

@@ -1,7 +1,7 @@
 """One fine-tuning run from start to finish: load, train or resume, save, verify."""
 
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,13 @@ from workflow_scripts.training.checkpoints import Checkpoints, Saved
 from workflow_scripts.training.compile_layers import should_compile
 from workflow_scripts.training.deepspeed_config import deepspeed_config, zero_stage
 from workflow_scripts.training.engine import Engine, start_distributed
+from workflow_scripts.training.identity import Record, identity, trained_card
 from workflow_scripts.training.launch import rank, world_size
 from workflow_scripts.training.loop import Run, train_steps
 from workflow_scripts.training.loss import SLAB_ROWS
 from workflow_scripts.training.micro_batch import Packed, assemble, sample_weights
 from workflow_scripts.training.model_card import ModelCard
-from workflow_scripts.training.model_files import describe, read_config
+from workflow_scripts.training.model_files import read_config
 from workflow_scripts.training.packed_model import load
 from workflow_scripts.training.preparation import ready_run
 from workflow_scripts.training.recipe import TrainSettings
@@ -38,8 +39,7 @@ class Outcome:
     """What the train rule writes."""
 
     card: ModelCard
-    manifest: dict[str, Any]
-    curve: pl.DataFrame
+    record: Record
     summary: str
 
 
@@ -63,12 +63,19 @@ def finetune(
     if saved:
         run.checkpoints.load(run.engine, saved)
         log.info("going on after step %d of %d", saved.step, run.schedule.total)
+    if rank() == 0 and run.checkpoint_every >= run.schedule.total:
+        log.info(
+            "checkpoint_every is %d and the run has %d steps: at most one early checkpoint is kept",
+            *(run.checkpoint_every, run.schedule.total),
+        )
     loaded = time.perf_counter()
     train_steps(run, saved.step if saved else 0, curve, stop)
     trained = time.perf_counter()
     facts = _save(settings, run, base, dtype)
-    if not settings.keep_optimizer:
-        run.checkpoints.remove()
+    if settings.keep_optimizer:
+        run.checkpoints.keep_final(
+            run.engine, run.schedule.total, run.plan.micro_batch_tokens, curve
+        )
     if rank() != 0:
         return None
     seconds = {
@@ -77,13 +84,15 @@ def finetune(
         "save": time.perf_counter() - trained,
         "total": time.perf_counter() - started,
     }
-    frame = manifest.curve_frame(curve)
     facts |= {
         "attention": {"backend": backend.name, "relative_error": error},
         "resumed_at_step": saved.step if saved else None,
         "seconds": seconds,
     }
-    return _outcome(settings, run, base, frame, facts)
+    outcome = _outcome(settings, run, base, manifest.curve_frame(curve), facts)
+    outcome.record.write(Path(settings.weights))
+    run.checkpoints.remove(keep_final=settings.keep_optimizer)  # not before the record is there
+    return outcome
 
 
 def _prepare(
@@ -96,8 +105,11 @@ def _prepare(
 ) -> tuple[Run, Saved | None]:
     compiled = should_compile(settings.compile, device.type, backend.name)
     config = deepspeed_config(settings, device.type, compiled)
-    checkpoints = Checkpoints(Path(settings.checkpoints), identity(settings, store, base, config))
-    saved = checkpoints.find()  # another run's is refused before anything is loaded
+    # Shards of a checkpoint fit the number and kind of processes that wrote it.
+    shared = {**identity(settings, store, base), "device": device.type, "processes": world_size()}
+    checkpoints = Checkpoints(Path(settings.checkpoints), shared)
+    checkpoints.tidy_others()
+    saved = checkpoints.find()
     partitioned = config if zero_stage(config) == 3 else None
     model = load(base.folder, backend, dtype, SLAB_ROWS, partitioned)
     if partitioned is None:
@@ -106,23 +118,6 @@ def _prepare(
             cpu_linear.use_onednn(model)
     engine = Engine(model, config, settings.recipe.weight_decay)
     return ready_run(settings, store, engine, device, compiled, checkpoints, saved), saved
-
-
-def identity(
-    settings: TrainSettings, store: TokenStore, base: ModelCard, config: dict[str, Any]
-) -> dict[str, Any]:
-    """Everything that a checkpoint must share with the run that goes on from it."""
-    recipe = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(settings.recipe).items()}
-    return {
-        "recipe": recipe,
-        "seed": settings.seed,
-        "precision": settings.precision,
-        "micro_batch_tokens": settings.micro_batch_tokens,
-        "processes": world_size(),
-        "base": base.digest,
-        "tokens": store.digest,
-        "deepspeed": config,
-    }
 
 
 def _check_vocabulary(store: TokenStore, base: ModelCard) -> None:
@@ -159,18 +154,13 @@ def _outcome(
     curve: pl.DataFrame,
     facts: dict[str, Any],
 ) -> Outcome:
-    card = ModelCard(
-        name=settings.name,
-        path=settings.weights,
-        revision=None,
-        trained=True,
-        base=base.digest,
-        **describe(Path(settings.weights)),
-    )
+    card = trained_card(settings, base)
     rates = manifest.throughput(run, curve)
     written = {
         "model": settings.name,
+        "digest": card.digest,
         "base": base.name,
+        "base_digest": base.digest,
         "samples": len(run.store),
         "steps": run.schedule.total,
         "steps_per_epoch": run.schedule.steps_per_epoch,
@@ -188,4 +178,5 @@ def _outcome(
         f"{rates['tokens_per_second']:,.0f} tokens/s, MFU {rates['mfu']:.1%} (causal), loss "
         f"{written['loss']['first']:.4f} -> {written['loss']['last']:.4f}"
     )
-    return Outcome(card, written, curve, summary)
+    record = Record(identity(settings, run.store, base), card.digest, written, curve.write_csv())
+    return Outcome(card, record, summary)
