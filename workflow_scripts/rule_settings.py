@@ -9,7 +9,7 @@ from typing import Any
 from workflow_scripts.common.delimiters import Delimiters
 from workflow_scripts.common.provenance import canonical_json
 from workflow_scripts.file_content import content_of
-from workflow_scripts.study import Study
+from workflow_scripts.study import SERVER_KEYS, Study
 
 Entry = dict[str, Any]
 
@@ -88,6 +88,7 @@ class RuleSettings:
         """Settings of rules answer_pool and cut_pool: natural thinking on the pool's questions."""
         inference = self._without(self.study.config["inference"], "threads", "gpus")
         natural = {"budgets": ["infinite"], "methods": [{"method": "natural"}]}
+        natural["engine"] = self.study.engine(solver)
         return self._json(
             {
                 "inference": {**inference, **natural},
@@ -119,7 +120,8 @@ class RuleSettings:
     def resolve_model(self, model: str) -> str:
         """Settings of rule resolve_model."""
         content = content_of(self.study.model_files(model))
-        entry = {"revision": "main", **self.study.downloads[model], "name": model}
+        own = self._without(self.study.downloads[model], *SERVER_KEYS)
+        entry = {"revision": "main", **own, "name": model}
         return self._json({**entry, "content": content})
 
     def tokenize(self, model: str) -> str:
@@ -149,7 +151,7 @@ class RuleSettings:
         section = self._without(self.study.config["inference"], "threads", "gpus")
         return self._json(
             {
-                "inference": section,
+                "inference": {**section, "engine": self.study.engine(model)},
                 "first": {name: entry["first"] for name, entry in self.study.benchmarks.items()},
                 "store": self._store(model),
                 "name": model,
@@ -225,7 +227,7 @@ class RuleSettings:
         return canonical_json({"seed": self.study.seed, **settings})
 
     def _store(self, model: str) -> str:
-        """Store of a model: one per mode and, by `{digest}`, per version of the weights."""
+        """Store of a model: one per mode and, by `{digest}`, per version of weights and engine."""
         mode = self.study.config["inference"]["mode"]
         return f"{self.study.results}/store/{model}-{mode}-{{digest}}.sqlite"
 

@@ -17,6 +17,7 @@ from workflow_scripts.file_content import content_of, is_recorded
 
 Entry = dict[str, Any]
 
+SERVER_KEYS = ("url", "served_name")
 RESULT_PLOTS = ["scaling", "flat", "curves", "effects", "methods", "forcing", "lengths"]
 REPORT_FILES = ("report.md", "report.html", "samples.html", "summary.txt")
 TRAINING_FILES = ("manifest.json", "log.csv", "rendered.md")
@@ -42,6 +43,7 @@ class Study:
         self._check_budgets()
         self._check_sources()
         self._check_gpus()
+        self._check_servers()
 
     @property
     def datasets(self) -> list[str]:
@@ -125,6 +127,15 @@ class Study:
         solvers = {name: self.relabel["solvers"][label] for name, label in self.solvers.items()}
         own = {name: self.models[name] for name in self.pretrained}
         return {**solvers, "classifier": self.relabel["classifier"], **own}
+
+    def engine(self, model: str) -> Entry:
+        """The section `inference.engine` for one model: its own server in place of the common one.
+
+        model  of the study, or a solver
+        """
+        entry = self.downloads.get(model) or self.models[model]
+        own = {key: entry[key] for key in SERVER_KEYS if key in entry}
+        return {**self.config["inference"]["engine"], **own}
 
     @property
     def pool_file(self) -> str:
@@ -266,6 +277,30 @@ class Study:
                 f"device: gpu; set gpus to {parallel} or a multiple of it, or device: cpu and "
                 "gpus: 0"
             )
+
+    def _check_servers(self) -> None:
+        """One server and name answers for one model; its options are its own."""
+        engine = self.config["inference"]["engine"]
+        if engine["kind"] != "server":
+            return
+        if engine["options"]:
+            raise ConfigError(
+                f"inference.engine.options: {sorted(engine['options'])} cannot be passed to a "
+                "running server; start the server with them, and leave `options` empty. Which of "
+                "its models to ask is `served_name` in the model's entry under `models:`"
+            )
+        asked: dict[tuple[str, str], str] = {}
+        for model in [*self.models, *(self.solvers if self.relabel["difficulty"] else [])]:
+            section = self.engine(model)
+            name = (section["url"], section.get("served_name", ""))
+            if name in asked:
+                raise ConfigError(
+                    f"models: '{asked[name]}' and '{model}' would both be decoded by "
+                    f"{name[1] or 'the model'} at {name[0] or 'inference.engine.url'}; a server "
+                    "answers for one model. Start one for each, and give `url` (and `served_name`, "
+                    "where a server has several) in the model's entry"
+                )
+            asked[name] = model
 
 
 def _plain_folder(name: str) -> str:

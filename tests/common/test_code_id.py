@@ -58,6 +58,20 @@ def test_an_edit_outside_the_closure_does_not(world: Path) -> None:
     assert fresh_id() == before
 
 
+@pytest.mark.parametrize("name", ["workflow_scripts.b.other:Mask", "workflow_scripts.b.other"])
+def test_what_is_loaded_by_name_is_in_the_closure(world: Path, name: str) -> None:
+    (world / "workflow_scripts/b/leaf.py").write_text(f'LOAD = ["{name}"]\n')
+    before = fresh_id()
+    (world / "workflow_scripts/b/other.py").write_text("x = 1\n")
+    assert fresh_id() != before
+
+
+def test_the_mask_that_vllm_loads_belongs_to_the_code_of_generate() -> None:
+    mask = ROOT / "workflow_scripts/inference/padding.py"
+    assert mask in code_id.closure("workflow_scripts.inference.generate")
+    assert mask in code_id.closure("workflow_scripts.inference.estimate")
+
+
 def test_relative_imports_are_refused(world: Path) -> None:
     (world / "workflow_scripts/a/entry.py").write_text("from . import x\n")
     with pytest.raises(ValueError, match="relative import"):

@@ -99,5 +99,7 @@ def test_a_second_cut_writes_the_same_bytes(study: Study, cells: dict[str, pl.Da
     assert len(before) == len(cells)
     assert all(path.read_bytes() == old for path, old in before.items())
     facts = read_facts(out / "natural" / "infinite.parquet")
-    assert facts["engine"] == "scripted 1, float32, fast, tensor parallel 1, cpu"
+    assert facts["engine"] == (
+        'scripted 1, float32, fast, tensor parallel 1, cpu, options {"mean_length":24}'
+    )
     assert json.loads(facts["settings"])["seed"] == 42

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from argparse import Namespace
+from array import array
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -130,6 +131,91 @@ def test_a_finished_store_is_only_read(tmp_path: Path, model_json: Path) -> None
     assert first["tokens"]["decoded_twice"] == 0
     assert first["store_bytes"] == Path(study.settings["store"]).stat().st_size > 0
     assert first["gpu_memory_mib"] is None
+
+
+def test_another_config_never_gets_the_old_models_tokens(tmp_path: Path) -> None:
+    model = world.write_model(tmp_path / "m")
+    study = Study(tmp_path, model)
+    study.settings["store"] = str(tmp_path / "tiny-fast-{digest}.sqlite")
+    first = study.generate()
+    write_card(model, replace(read_card(model), config_digest="9" * 64))
+    second = study.generate()
+    assert second["tokens"]["decoded"] == first["tokens"]["decoded"] > 0
+    assert second["store"] != first["store"] and Path(first["store"]).exists()
+    study.cut()
+
+
+def test_another_script_never_gets_the_old_ones_tokens(tmp_path: Path, model_json: Path) -> None:
+    study = Study(tmp_path, model_json)
+    study.settings["store"] = str(tmp_path / "tiny-fast-{digest}.sqlite")
+    first = study.generate()
+    study.settings["inference"]["engine"]["options"] |= {"step_seconds": 1e-6}
+    assert study.generate()["store"] == first["store"]
+    study.settings["inference"]["engine"]["options"] |= {"mean_length": 9}
+    assert study.generate()["store"] != first["store"]
+    study.settings["inference"]["engine"]["options"] |= {"mean_length": 24}
+    assert study.generate()["tokens"] == first["tokens"]  # back again: nothing is decoded
+
+
+def test_device_seconds_add_up_over_runs_with_their_own_gpus(
+    tmp_path: Path, model_json: Path
+) -> None:
+    study = Study(tmp_path, model_json, budgets=[4, 16])
+    study.settings["inference"]["engine"]["device"] = "gpu"
+    study.settings["inference"]["gpus"] = 1
+    first = study.generate()
+    study.settings["inference"] |= {"gpus": 4, "budgets": [4, 16, 40]}
+    both = study.generate()
+    study.settings["inference"] |= {"gpus": 2}
+    assert study.generate() | {"settings_hash": ""} == both | {"settings_hash": ""}
+    one, four = both["tokens"]["runs"]
+    assert one == first["tokens"]["runs"][0] and (one["gpus"], four["gpus"]) == (1, 4)
+    assert both["gpu_seconds"] == pytest.approx(one["seconds"] + 4 * four["seconds"], abs=0.01)
+    assert both["gpus"] == 4 and four["seconds"] > 0
+
+
+def interrupted(study: Study, at: int) -> tuple[int, str]:
+    """Ctrl-C in a running job: its exit status and what it said."""
+    process = study.start()
+    deadline = time.monotonic() + 60
+    while study.seen() < at and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.002)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    return process.returncode, said
+
+
+def test_ctrl_c_ends_in_one_line_and_keeps_what_was_decoded(
+    tmp_path: Path, model_json: Path
+) -> None:
+    slow = with_slow_steps(120)
+    total = Study(tmp_path / "a", model_json, **slow).generate()["tokens"]["decoded"]
+    study = Study(tmp_path / "b", model_json, **slow)
+    status, said = interrupted(study, total // 3)
+    assert status == 130 and "Traceback" not in said
+    last = said.strip().splitlines()[-1]
+    assert "interrupted; " in last and "keeps what was decoded: start again to go on" in last
+    assert not Path(study.settings["store"] + "-wal").exists()
+    tokens = study.generate()["tokens"]
+    assert tokens["decoded"] == tokens["kept"] == total  # nothing twice
+    assert len(tokens["runs"]) == 2 and tokens["runs"][0]["decoded"] >= total // 3
+
+
+def test_flipped_ids_are_decoded_again(tmp_path: Path, model_json: Path) -> None:
+    study = Study(tmp_path, model_json)
+    first, cells = study.generate(), study.cut()
+    path = Path(study.settings["store"])
+    ids = cells["truncation/infinite.parquet"]["thinking_ids"].to_list()[3]
+    raw = path.read_bytes()
+    place = raw.index(array("i", ids).tobytes())
+    path.write_bytes(raw[: place + 8] + b"\x07" + raw[place + 9 :])
+    with pytest.raises(
+        InputError, match="segment.s. are damaged, toy/q3 .*rerun the generate rule"
+    ):
+        study.cut()
+    second, again = study.generate(), study.cut()
+    assert 0 < second["tokens"]["decoded"] - first["tokens"]["decoded"] <= len(ids) + 1
+    assert all(again[name].equals(cells[name]) for name in cells)
 
 
 def test_gpu_memory_is_read_with_the_engine_up_and_after_the_sweep(

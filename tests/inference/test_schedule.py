@@ -7,7 +7,8 @@ import pytest
 from tests.inference import world
 from workflow_scripts.inference import schedule
 from workflow_scripts.inference.engine import Engine
-from workflow_scripts.inference.plan import Row, Study
+from workflow_scripts.inference.manifest import read_rows
+from workflow_scripts.inference.plan import Need, Row, Study
 from workflow_scripts.inference.prompts import Vocabulary
 from workflow_scripts.inference.schedule import Sweep
 from workflow_scripts.inference.scripted import NextId, ScriptedEngine, hash_script
@@ -140,15 +141,115 @@ def test_resume_gives_the_same_ids(
     assert resumed == undisturbed
 
 
+def marked(vocabulary: Vocabulary, words: range) -> NextId:
+    """A model that draws from words of its own, so that every id tells which run wrote it."""
+    return hash_script(words, vocabulary.think_end, 40)
+
+
+FIRST, SECOND = range(10, 60), range(60, 110)
+BLOCK = 8
+
+
+@pytest.mark.parametrize("kills", [(13,), (22, 13), (39, 26), (22, 4), (23, 5)])
+def test_draws_of_two_runs_never_share_a_block(
+    vocabulary: Vocabulary, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kills: tuple[int, ...]
+) -> None:
+    """On a GPU in fast mode a repeated draw differs: ids of the first must go whole or stay whole.
+
+    Rows with small caps were finished by the first run on ids that the second one draws anew. The
+    runs save pieces of different lengths.
+    """
+    monkeypatch.setattr(schedule, "BLOCK", BLOCK)
+    monkeypatch.setattr(schedule, "CHECKPOINT_MIN_S", 0.0)
+    monkeypatch.setattr(schedule, "CHECKPOINT_SHARE", 0.0)
+    study = make_study(
+        vocabulary,
+        temperature=0.7,
+        budgets=[4, 11, 20, "infinite"],
+        methods=[{"method": "truncation"}, {"method": "force", "phrase": "Wait", "n": [1]}],
+    )
+    plans = [study.plan(question) for question in world.questions(6)]
+    seen: set[str] = set()
+    for steps, words in zip((*kills, 10**6), (FIRST, SECOND, FIRST), strict=False):
+        store = Store.writable(tmp_path / "s.sqlite", IDENTITY)
+        burst = 1 if words == FIRST else 3
+        sweep = Sweep(
+            plans, store, lambda s=steps, w=words, b=burst: Stopping(marked(vocabulary, w), s, b)
+        )
+        if steps < 10**6:
+            with pytest.raises(KeyboardInterrupt):
+                sweep.run()
+        else:
+            sweep.run()
+            rows = read_rows(plans, store)
+        store.close()
+    for row in rows:
+        for span in row.cut.spans:
+            if span.author == "model":
+                ids = row.cut.ids[span.start : span.stop]
+                seen |= {block_writer(ids[i : i + BLOCK]) for i in range(0, len(ids), BLOCK)}
+        for i in range(0, len(row.answer.ids), BLOCK):
+            seen.add(block_writer(row.answer.ids[i : i + BLOCK]))
+    assert seen == {"first", "second"}
+
+
+def block_writer(ids: tuple[int, ...]) -> str:
+    words = [i for i in ids if i >= FIRST.start]  # smaller ones stand in for refused end tokens
+    found = {"first" if i in FIRST else "second" for i in words}
+    assert len(found) == 1, ids
+    return found.pop()
+
+
+def test_a_hole_in_the_pieces_is_not_bridged_by_new_ids(
+    vocabulary: Vocabulary, tmp_path: Path
+) -> None:
+    study = make_study(vocabulary)
+    plan = study.plan(world.questions(1)[0])
+    needs = {n.key: n for _, n in plan.rows(lambda _: None) if isinstance(n, Need)}
+    need = max(needs.values(), key=lambda n: n.length)
+    store = Store.writable(tmp_path / "s.sqlite", IDENTITY)
+    store.checkpoint([(need.key, 3, (200, 201)), (need.key, 5, (202,) * 40)])
+    Sweep([plan], store, lambda: ScriptedEngine(script(vocabulary), 8)).run()
+    found = store.get(need.key)
+    store.close()
+    ids, _ = world.write_out(script(vocabulary), need.prompt, need.length, need.sampling.stop)
+    assert found is not None and list(found.ids) == ids and max(found.ids) < 200
+
+
+def test_every_segment_of_a_draw_has_a_seed_of_its_own(
+    vocabulary: Vocabulary, tmp_path: Path
+) -> None:
+    seeds: dict[str, set[int | None]] = {}
+
+    class Watching(ScriptedEngine):
+        def submit(self, requests) -> None:  # noqa: ANN001
+            for request in requests:
+                question, kind, *rest = request.owner.split(" ")
+                name = (
+                    f"{question} {kind} {rest[0]}" if kind == "thinking" else f"{question} answer"
+                )
+                seeds.setdefault(name, set()).add(request.sampling.seed)
+            super().submit(requests)
+
+    methods = [{"method": "force", "phrase": "Wait", "n": [1, 2]}]
+    study = make_study(vocabulary, temperature=0.7, methods=methods)
+    run(study, tmp_path / "s.sqlite", 4, Watching(script(vocabulary), 8))
+    assert {name.split(" ", 1)[1] for name in seeds} >= {"thinking 0", "thinking 1", "answer"}
+    assert all(len(found) == 1 and None not in found for found in seeds.values())
+    assert len(set.union(*seeds.values())) == len(seeds)
+    run(make_study(vocabulary), tmp_path / "g.sqlite", 1, Watching(script(vocabulary), 8))
+    assert seeds["toy/q0 thinking 0"] >= {None}
+
+
 class Stopping(ScriptedEngine):
     """Stops the run after some steps."""
 
-    def __init__(self, next_id: NextId, steps: int) -> None:
+    def __init__(self, next_id: NextId, steps: int, burst: int = 1) -> None:
         super().__init__(next_id, 8)
-        self._left = steps
+        self._left, self._burst = steps, burst
 
     def poll(self):  # noqa: ANN201
         self._left -= 1
         if self._left < 0:
             raise KeyboardInterrupt
-        return super().poll()
+        return [output for _ in range(self._burst) for output in super(Stopping, self).poll()]

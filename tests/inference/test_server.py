@@ -1,6 +1,7 @@
 """A server that takes and returns token ids, over real HTTP; and servers that do not."""
 
 import json
+import shutil
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,11 +14,13 @@ from tests.inference import world
 from tests.inference.test_schedule import IDENTITY, make_study, script
 from workflow_scripts.common.errors import ConfigError, UserError
 from workflow_scripts.inference.engine import Request, Sampling
+from workflow_scripts.inference.engines import fingerprint
 from workflow_scripts.inference.prompts import Vocabulary
 from workflow_scripts.inference.schedule import Sweep
 from workflow_scripts.inference.scripted import NextId, ScriptedEngine
 from workflow_scripts.inference.server import ServerEngine, server_version
 from workflow_scripts.inference.store import Store
+from workflow_scripts.training.model_files import weights_digest
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -25,6 +28,9 @@ class Handler(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     next_id: NextId
+    names: tuple[str, ...] = ("toy",)
+    root: str | None = None
+    cap = 10**9
     with_ids = True
     include_stop = True
 
@@ -34,14 +40,20 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:  # noqa: N802
         body: dict[str, Any] = {"version": "0.32.0"}
         if self.path == "/v1/models":
-            body = {"data": [{"id": "toy", "max_model_len": 400}]}
+            body = {
+                "data": [{"id": n, "max_model_len": 400, "root": self.root} for n in self.names]
+            }
         self._send(json.dumps(body).encode(), "application/json")
 
     def do_POST(self) -> None:  # noqa: N802
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         stop = tuple(body["stop_token_ids"])
         ids, ended = world.write_out(
-            self.next_id, tuple(body["prompt"]), body["max_tokens"], stop, body["min_tokens"]
+            self.next_id,
+            tuple(body["prompt"]),
+            min(body["max_tokens"], self.cap),
+            stop,
+            body["min_tokens"],
         )
         events = [self._event(ids[i : i + 5]) for i in range(0, len(ids), 5)]
         last = self.next_id((*body["prompt"], *ids), Sampling(stop)) if ended else None
@@ -86,7 +98,8 @@ def serve(vocabulary: Vocabulary) -> Iterator[Any]:
 
 def engine_for(url: str, folder: Path, size: int = 320, **more: Any) -> ServerEngine:
     inference = world.inference(engine={"url": url, "max_sequences": 8, **more})
-    return ServerEngine({"path": str(folder)}, inference, size)
+    model = {"name": "tiny", "path": str(folder), "digest": "0" * 64}
+    return ServerEngine(model, inference, size)
 
 
 @pytest.mark.parametrize("include_stop", [True, False])
@@ -135,11 +148,105 @@ def test_an_address_where_nothing_answers() -> None:
         server_version("")
 
 
+def test_every_sampling_value_is_said(serve: Any, model_json: Path) -> None:
+    """vLLM's server takes what is missing from the model's generation_config.json."""
+    engine = engine_for(serve(), model_json.parent)
+    body = engine._body(Request("a", (6,), 8, Sampling((1,), 1, 0.5, 7)))
+    engine.close()
+    said = {"temperature": 0.5, "top_p": 1.0, "top_k": 0, "min_p": 0.0, "repetition_penalty": 1.0}
+    said |= {"presence_penalty": 0.0, "frequency_penalty": 0.0, "seed": 7}
+    assert said.items() <= body.items()
+
+
 def test_the_served_model_must_fit(serve: Any, model_json: Path) -> None:
     url = serve()
     assert server_version(url) == "0.32.0"
-    with pytest.raises(ConfigError, match="serves toy; name one of them"):
-        engine_for(url, model_json.parent, options={"model": "other"})
+    with pytest.raises(
+        ConfigError, match="serves toy, not other; name one of them as `served_name"
+    ):
+        engine_for(url, model_json.parent, served_name="other")
+    with pytest.raises(ConfigError, match="serves toy, tuned; name one of them as `served_name`"):
+        engine_for(serve(names=("toy", "tuned")), model_json.parent)
     inference = world.inference(engine={"url": url}, context=999)
     with pytest.raises(ConfigError, match="max_model_len 400, the study needs"):
         ServerEngine({"path": str(model_json.parent)}, inference, 320)
+
+
+def served_print(url: str, model: dict[str, Any], **engine: Any) -> str:
+    section = {"kind": "server", "device": "gpu", "dtype": "bfloat16", "url": url, **engine}
+    return fingerprint(
+        {"name": "tiny", "digest": "0" * 64, **model}, world.inference(engine=section)
+    )
+
+
+def test_the_fingerprint_names_the_served_model_and_not_the_address(serve: Any) -> None:
+    model = {"path": "x"}
+    first = served_print(serve(root="/far/a"), model)
+    assert first.startswith("server 0.32.0 of toy (root /far/a), adapter ")
+    assert served_print(serve(root="/far/a"), model) == first
+    assert served_print(serve(root="/far/b"), model) != first
+    assert served_print(serve(names=("b", "toy"), root="/far/a"), model, served_name="b") != first
+
+
+HUB = "/cache/hub/models--Qwen--Qwen2.5-3B-Instruct/snapshots/abc"
+
+
+@pytest.mark.parametrize(
+    ("root", "path", "fits"),
+    [
+        (None, "results/models/s1k/weights", True),
+        ("/other/machine/s1k", "results/models/s1k/weights", True),
+        ("Qwen/Qwen2.5-3B-Instruct", HUB, True),
+        ("Qwen/Qwen2.5-7B-Instruct", HUB, False),
+        ("Qwen/Qwen2.5-3B", HUB, False),
+    ],
+)
+def test_another_model_at_the_address_is_refused(
+    serve: Any, root: str | None, path: str, fits: bool
+) -> None:
+    url = serve(root=root)
+    if fits:
+        assert "server 0.32.0 of toy" in served_print(url, {"path": path})
+        return
+    with pytest.raises(ConfigError) as error:
+        served_print(url, {"path": path})
+    assert f"serves {root} as toy, but model 'tiny' of this study is {path}" in str(error.value)
+
+
+def test_a_served_folder_is_known_by_its_weights(
+    serve: Any, model_json: Path, tmp_path: Path
+) -> None:
+    ours, copy, other = (tmp_path / name for name in ("ours", "copy", "other"))
+    for folder in (ours, other):
+        shutil.copytree(model_json.parent, folder)
+        world.write_weights(folder)
+    shutil.copytree(ours, copy)
+    raw = bytearray((other / "model.safetensors").read_bytes())
+    raw[-1] ^= 1
+    (other / "model.safetensors").write_bytes(raw)
+    model = {"path": str(ours), "digest": weights_digest([ours / "model.safetensors"])}
+    for root in (ours, copy):
+        assert str(root) in served_print(serve(root=str(root)), model)
+    with pytest.raises(ConfigError, match="start a server for each model and give its `url`"):
+        served_print(serve(root=str(other)), model)
+
+
+def poll_all(engine: ServerEngine) -> None:
+    while engine.poll():
+        continue
+
+
+def test_a_cap_of_the_servers_own_is_refused(serve: Any, model_json: Path) -> None:
+    engine = engine_for(serve(cap=5), model_json.parent)
+    engine.submit([Request("a", (6, 7), 300, Sampling(()), "toy/q0 thinking 0")])
+    with pytest.raises(UserError, match="stopped toy/q0 thinking 0 after 5 of 300 tokens without"):
+        poll_all(engine)
+    engine.close()
+
+
+def test_an_end_token_that_nobody_asked_for_is_refused(serve: Any, model_json: Path) -> None:
+    engine = engine_for(serve(), model_json.parent)
+    event = {"choices": [{"token_ids": [9], "finish_reason": "stop", "stop_reason": 9}]}
+    with pytest.raises(UserError, match="at token 9, which is no end token of the study"):
+        engine._output(Request("a", (6,), 8, Sampling((1,)), "toy/q0 answer"), event)
+    engine.close()

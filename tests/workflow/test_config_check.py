@@ -34,6 +34,55 @@ def settings(config: dict) -> RuleSettings:
     return RuleSettings(Study(config, SCHEMA))
 
 
+def served(entries: list[dict], **engine: object) -> dict:
+    config = copy.deepcopy(FULL)
+    config["inference"]["engine"] |= {"kind": "server", **engine}
+    for model, entry in zip(config["models"], entries, strict=True):
+        model |= entry
+    return config
+
+
+@pytest.mark.parametrize(
+    ("entries", "where"),
+    [
+        ([{}, {}], "the model at http://h:1"),
+        ([{"url": "http://h:1"}, {}], "the model at http://h:1"),
+        ([{"served_name": "m"}, {"served_name": "m"}], "m at http://h:1"),
+    ],
+)
+def test_one_server_answers_for_one_model(entries: list[dict], where: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        Study(served(entries, url="http://h:1"), SCHEMA)
+    assert f"'base' and 's1k' would both be decoded by {where}" in str(error.value)
+    assert "Start one for each, and give `url`" in str(error.value)
+
+
+def test_every_model_is_asked_where_it_is_served() -> None:
+    entries = [{"url": "http://h:1"}, {"url": "http://h:1", "served_name": "tuned"}]
+    found = settings(served(entries, url="http://common"))
+    engines = [json.loads(found.generate(name))["inference"]["engine"] for name in ("base", "s1k")]
+    assert [e["url"] for e in engines] == ["http://h:1", "http://h:1"]
+    assert ["served_name" in e for e in engines] == [False, True]
+    assert "url" not in json.loads(found.resolve_model("base"))
+    assert found.resolve_model("base") == settings(copy.deepcopy(FULL)).resolve_model("base")
+
+
+def test_solvers_have_servers_of_their_own() -> None:
+    config = served([{"url": "http://a"}, {"url": "http://b"}], url="http://c")
+    config["curation"]["relabel"]["difficulty"] = True
+    with pytest.raises(ConfigError, match="'qwen7b' and 'qwen32b' would both be decoded"):
+        Study(config, SCHEMA)
+    config["curation"]["relabel"]["solvers"]["qwen7b_correct"]["url"] = "http://d"
+    section = json.loads(settings(config).answer_pool("qwen7b"))["inference"]["engine"]
+    assert section["url"] == "http://d"
+
+
+def test_options_of_a_server_are_its_own() -> None:
+    config = served([{"url": "a"}, {"url": "b"}], options={"model": "x"})
+    with pytest.raises(ConfigError, match=r"options: \['model'\] cannot be passed to a running"):
+        Study(config, SCHEMA)
+
+
 def test_full_config_is_valid() -> None:
     study = Study(copy.deepcopy(FULL), SCHEMA)
     assert study.datasets == ["math500", "aime24", "gpqa-diamond"]
@@ -130,6 +179,19 @@ def test_a_results_folder_belongs_to_one_study(tmp_path: Path) -> None:
     config["study"] = "another"
     with pytest.raises(ConfigError, match="holds the results of study 's1-3b'"):
         refuse_other_study(Study(config, SCHEMA))
+
+
+def test_the_owner_of_a_folder_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    study = Study(changed("results", str(tmp_path)), SCHEMA)
+    claim_results(study)
+    mark, seen = tmp_path / "study.json", tmp_path / "seen.json"
+    seen.hardlink_to(mark)
+    claim_results(study)
+    assert not mark.samefile(seen)  # replaced, never opened for writing
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["seen.json", "study.json"]
+    mark.write_text("")
+    with pytest.raises(ConfigError, match=r"study.json does not name the study .*delete the file"):
+        refuse_other_study(study)
 
 
 def test_a_retrained_model_gets_a_store_of_its_own() -> None:

@@ -24,12 +24,19 @@ class Rate:
 
 
 def rate(model: str, manifest: dict[str, Any]) -> Rate:
-    """GPU seconds per decoded token of one engine manifest."""
-    seconds = first_number(manifest, SECONDS_KEYS)
+    """GPU seconds (on a CPU, seconds) per decoded token of one engine manifest."""
+    seconds = device_seconds(manifest)
     tokens = first_number(manifest, TOKENS_KEYS)
-    gpus = first_number(manifest, ("gpus",)) or 1.0
     known = seconds is not None and tokens
-    return Rate(model, gpus * seconds / tokens if known else None)
+    return Rate(model, seconds / tokens if known else None)
+
+
+def device_seconds(manifest: dict[str, Any]) -> float | None:
+    """Seconds times GPUs over all runs of an engine; on a CPU the seconds; None where unmeasured.
+
+    Every run counts with the GPUs that it had.
+    """
+    return first_number(manifest, ("gpu_seconds",)) or first_number(manifest, SECONDS_KEYS)
 
 
 def first_number(manifest: dict[str, Any], keys: tuple[str, ...]) -> float | None:

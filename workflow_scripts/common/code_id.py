@@ -7,12 +7,14 @@ library module reruns exactly the rules whose scripts import it.
 import ast
 import hashlib
 import io
+import re
 import tokenize
 from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = "workflow_scripts"
+BY_NAME = re.compile(rf"\A({PACKAGE}(?:\.\w+)+)(?::\w+)?\Z")
 
 
 @cache
@@ -60,6 +62,9 @@ def bare_source(text: str) -> str:
 def closure(module: str) -> list[Path]:
     """Files of this package that importing `module` loads, sorted.
 
+    A text that is the name of a module here, or "module:member", counts as an import: that is how
+    libraries are told what to load. So does the module of a `python -m` in a list of arguments.
+
     Raises ValueError for a relative import or an unknown module, which would escape the hash.
     """
     start = _file(module)
@@ -96,6 +101,8 @@ def _imports(path: Path) -> list[str]:
                 raise ValueError(f"{path}:{node.lineno}: relative import; use {PACKAGE}....")
             names.append(node.module or "")
             names += [f"{node.module}.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            names += BY_NAME.findall(node.value)
     return [name for name in names if name.split(".")[0] == PACKAGE]
 
 

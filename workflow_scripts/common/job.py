@@ -17,6 +17,7 @@ from workflow_scripts.common.errors import UserError
 log = logging.getLogger("s1flow")
 
 ONE, MANY = "one", "many"
+INTERRUPTED = 130  # exit status after Ctrl-C, as of a shell
 
 
 def arguments(
@@ -95,6 +96,11 @@ def run(
         log.error("error: %s", error)
         _tell(terminal, f"error: {error}", args.log)
         sys.exit(1)
+    except KeyboardInterrupt as stop:
+        message = f"interrupted{f'; {stop}' if str(stop) else ''}"
+        log.error(message)
+        _tell(terminal, message, args.log)
+        sys.exit(INTERRUPTED)
     except Exception as error:
         traceback.print_exc()
         _tell(terminal, f"unexpected {type(error).__name__}: {error}", args.log)

@@ -97,6 +97,7 @@ class Counts:
     prefilled  prompt ids computed; `cached` ones were found in the engine's cache
     lost       ids that were seen but not saved before a kill; known at the next start
     seconds    from the first request to the last output
+    gpus       that the run held; 0 on a CPU
     """
 
     decoded: int = 0
@@ -105,7 +106,9 @@ class Counts:
     requests: int = 0
     lost: int = 0
     seconds: float = 0.0
+    gpus: int = 0
 
     def as_facts(self) -> dict[str, float]:
-        """Names and numbers."""
-        return {**asdict(self), "seconds": round(self.seconds, 3)}
+        """Names and numbers, with the device seconds."""
+        spent = round(self.gpus * self.seconds, 3)
+        return {**asdict(self), "seconds": round(self.seconds, 3), "gpu_seconds": spent}

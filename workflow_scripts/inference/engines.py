@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from workflow_scripts.common.errors import ConfigError, UserError
+from workflow_scripts.common.provenance import canonical_json
 from workflow_scripts.inference.engine import Engine
 from workflow_scripts.inference.prompts import Vocabulary
 
@@ -14,25 +15,32 @@ MODES = ("fast", "exact")
 LOG_LINES = 15
 
 
-def fingerprint(inference: dict[str, Any]) -> str:
-    """Engine and version, number format, mode, tensor parallel, device; never the batch size."""
+def fingerprint(model: dict[str, Any], inference: dict[str, Any]) -> str:
+    """What decides the ids besides the model: engine and version, our adapter's version, number
+    format, mode, tensor parallel, device, options; never the batch size.
+
+    For a server also the model that it serves, which must be `model` as far as can be told.
+    """
     engine = inference["engine"]
     kind = engine["kind"]
     mode = effective_mode(inference)
     if kind == "vllm":
-        from workflow_scripts.inference.vllm_engine import vllm_version
+        from workflow_scripts.inference.vllm_engine import ADAPTER, NEUTRAL_OPTIONS, vllm_version
 
-        name = f"vllm {vllm_version()}"
+        name, neutral = f"vllm {vllm_version()}, adapter {ADAPTER}", NEUTRAL_OPTIONS
     elif kind == "server":
-        from workflow_scripts.inference.server import server_version
+        from workflow_scripts.inference.server import ADAPTER, served_model
 
-        name = f"server {server_version(engine['url'])}"
+        served = served_model(model, inference)
+        name, neutral = f"{served.text}, adapter {ADAPTER}", frozenset[str]()
     elif kind == "scripted":
-        name = "scripted 1"
+        name, neutral = "scripted 1", frozenset({"step_seconds"})
     else:
         raise ConfigError(f"inference.engine.kind is {kind!r}; use one of {', '.join(KINDS)}")
     parallel = engine.get("tensor_parallel", 1)
-    return f"{name}, {engine['dtype']}, {mode}, tensor parallel {parallel}, {engine['device']}"
+    base = f"{name}, {engine['dtype']}, {mode}, tensor parallel {parallel}, {engine['device']}"
+    options = {k: v for k, v in engine.get("options", {}).items() if k not in neutral}
+    return f"{base}, options {canonical_json(options)}" if options else base
 
 
 def effective_mode(inference: dict[str, Any]) -> str:
@@ -45,6 +53,14 @@ def effective_mode(inference: dict[str, Any]) -> str:
         raise ConfigError(f"inference.mode is {mode!r}; use one of {', '.join(MODES)}")
     engine = inference["engine"]
     return mode if engine["kind"] == "vllm" and engine["device"] == "gpu" else "fast"
+
+
+def devices(inference: dict[str, Any]) -> int:
+    """GPUs that the job holds; 0 on a CPU."""
+    engine = inference["engine"]
+    if engine["device"] != "gpu":
+        return 0
+    return max(inference.get("gpus", 1), engine.get("tensor_parallel", 1))
 
 
 def prepare(model: dict[str, Any], inference: dict[str, Any]) -> None:

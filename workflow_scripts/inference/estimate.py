@@ -8,13 +8,13 @@ import os
 
 from workflow_scripts.common.artifacts import write_json
 from workflow_scripts.common.job import MANY, ONE, run
-from workflow_scripts.inference.engines import engine_maker, explained
+from workflow_scripts.inference.engines import devices, engine_maker, explained
 from workflow_scripts.inference.forecast import Forecast, burst, forecast, probe_questions
 from workflow_scripts.inference.manifest import read_rows
 from workflow_scripts.inference.plan import Plan
 from workflow_scripts.inference.questions import read_questions
 from workflow_scripts.inference.schedule import Sweep
-from workflow_scripts.inference.session import Session, open_session
+from workflow_scripts.inference.session import Session, open_session, open_store
 from workflow_scripts.inference.store import Store
 
 PROBE = 4  # questions per dataset
@@ -25,7 +25,7 @@ def work(args: argparse.Namespace) -> None:
     session = open_session(args.model, settings, None, args.threads, args.gpus)
     questions = read_questions(args.benchmarks, settings["first"])
     plans = [session.study.plan(question) for question in questions]
-    store = Store.writable(session.store, session.identity)
+    store = open_store(session)
     try:
         with explained(args.log):
             found = probe(session, plans, store, settings)
@@ -41,7 +41,8 @@ def probe(session: Session, plans: list[Plan], store: Store, settings: dict) -> 
     """Decode a few questions' rows, then measure the rate with as many sequences as will run."""
     chosen = probe_questions(plans, settings.get("probe", PROBE))
     engine = engine_maker(session.model, session.inference, session.vocabulary, settings["seed"])()
-    sweep = Sweep(chosen, store, lambda: engine, f"estimate {session.model['name']}")
+    held = devices(session.inference)
+    sweep = Sweep(chosen, store, lambda: engine, f"estimate {session.model['name']}", held)
     try:
         sweep.run()
         running = min(session.inference["engine"].get("max_sequences", 256), len(plans))

@@ -7,14 +7,16 @@ from workflow_scripts.common.artifacts import write_json
 from workflow_scripts.common.job import MANY, ONE, log, run
 from workflow_scripts.inference.check import redecode
 from workflow_scripts.inference.engine import Engine
-from workflow_scripts.inference.engines import engine_maker, explained
+from workflow_scripts.inference.engines import devices, engine_maker, explained
 from workflow_scripts.inference.gpus import MemoryPeak
 from workflow_scripts.inference.manifest import build_manifest
 from workflow_scripts.inference.plan import Plan
 from workflow_scripts.inference.questions import read_questions
 from workflow_scripts.inference.schedule import Sweep
-from workflow_scripts.inference.session import Session, open_session
+from workflow_scripts.inference.session import Session, open_session, open_store
 from workflow_scripts.inference.store import Store
+
+KEPT = "what was decoded: start again to go on"
 
 
 def work(args: argparse.Namespace) -> None:
@@ -22,11 +24,13 @@ def work(args: argparse.Namespace) -> None:
     session = open_session(args.model, settings, None, args.threads, args.gpus)
     questions = read_questions(args.benchmarks, settings["first"])
     plans = [session.study.plan(question) for question in questions]
-    store = Store.writable(session.store, session.identity)
+    store = open_store(session)
     try:
         with explained(args.log):
             decode(session, plans, store, settings["seed"])
         manifest = build_manifest(session, plans, store, settings)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"{session.store} keeps {KEPT}") from None
     finally:
         store.close()
     # Closing folds the write-ahead log into the file, which has its full size only then.
@@ -43,7 +47,8 @@ def decode(session: Session, plans: list[Plan], store: Store, seed: int) -> None
         memory.read()
         return engine
 
-    sweep = Sweep(plans, store, start, f"generate {session.model['name']}")
+    held = devices(session.inference)
+    sweep = Sweep(plans, store, start, f"generate {session.model['name']}", held)
     try:
         sweep.run()
         if sweep.engine is not None:

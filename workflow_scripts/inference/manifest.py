@@ -1,13 +1,15 @@
 """The manifest of a generate job: what was decoded, on what, and what the chains look like."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from statistics import mean
 from typing import Any
 
+from workflow_scripts.common.errors import InputError
 from workflow_scripts.common.provenance import digest, git_commit
 from workflow_scripts.inference.chain import CONTEXT, NATURAL
-from workflow_scripts.inference.engines import effective_mode
+from workflow_scripts.inference.engines import devices, effective_mode
 from workflow_scripts.inference.loops import loops
 from workflow_scripts.inference.plan import Plan, Row
 from workflow_scripts.inference.session import Session
@@ -18,18 +20,17 @@ def build_manifest(
     session: Session, plans: list[Plan], store: Store, settings: dict[str, Any]
 ) -> dict[str, Any]:
     """Everything worth knowing about a generate job. Token counts add up over all runs."""
-    rows = read_rows(plans, store)
+    rows = [summary(row) for row in each_row(plans, store)]
     cells = chain_facts(rows)
     tokens = token_totals(store)
-    gpus = session.inference.get("gpus", 1) if session.inference["engine"]["device"] == "gpu" else 0
     return {
         "model": session.model["name"],
         "digest": session.model["digest"],
         "engine": session.engine,
         "mode": effective_mode(session.inference),
         "mode_asked": session.inference.get("mode", "fast"),
-        "gpus": gpus,
-        "gpu_seconds": round(gpus * tokens["seconds"], 3),
+        "gpus": tokens["runs"][-1].get("gpus", 0) if tokens["runs"] else devices(session.inference),
+        "gpu_seconds": tokens["gpu_seconds"],
         "settings_hash": digest(settings),
         "git_commit": git_commit(),
         "store": str(session.store),
@@ -47,13 +48,55 @@ def build_manifest(
     }
 
 
-def dataset_facts(rows: list[Row]) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Summary:
+    """What the manifest needs of a row, without its ids: a study may have 100,000 rows."""
+
+    dataset: str
+    question_id: str
+    method: str
+    kind: str
+    budget: str
+    sample: int
+    tries: int
+    capacity: int
+    end: str
+    n_used: int
+    thinking: int
+    answer: int
+    answer_key: str
+    answer_cut: bool
+    looping: bool
+
+
+def summary(row: Row) -> Summary:
+    """A row's facts."""
+    return Summary(
+        dataset=row.question.dataset,
+        question_id=row.question.question_id,
+        method=row.cell.method.name,
+        kind=row.cell.method.kind,
+        budget=row.cell.budget,
+        sample=row.sample,
+        tries=row.tries,
+        capacity=row.capacity,
+        end=row.cut.end,
+        n_used=row.cut.n_used,
+        thinking=len(row.cut.ids),
+        answer=len(row.answer.ids),
+        answer_key=row.answer_key,
+        answer_cut=row.answer_cut,
+        looping=loops(row.cut.ids),
+    )
+
+
+def dataset_facts(rows: list[Summary]) -> dict[str, Any]:
     """Per dataset: questions, and tokens that its rows hold; identical rows count once."""
     held: dict[str, dict[str, int]] = defaultdict(dict)
     questions: dict[str, set[str]] = defaultdict(set)
     for row in rows:
-        questions[row.question.dataset].add(row.question.question_id)
-        held[row.question.dataset][row.answer_key] = len(row.answer.ids)
+        questions[row.dataset].add(row.question_id)
+        held[row.dataset][row.answer_key] = row.answer
     return {
         dataset: {"questions": len(questions[dataset]), "answer_tokens": sum(answers.values())}
         for dataset, answers in held.items()
@@ -62,19 +105,28 @@ def dataset_facts(rows: list[Row]) -> dict[str, Any]:
 
 def read_rows(plans: Iterable[Plan], store: Store) -> list[Row]:
     """All rows of all plans, replayed from the store."""
-    rows = []
+    return list(each_row(plans, store))
+
+
+def each_row(plans: Iterable[Plan], store: Store) -> Iterator[Row]:
+    """Every row of every plan, one after the other.
+
+    InputError when the store lacks one, as when another program changed it.
+    """
     for plan in plans:
         for _, found in plan.rows(store.get):
             if not isinstance(found, Row):
-                raise RuntimeError(f"{found.owner} is not in {store.path}")
-            rows.append(found)
-    return rows
+                raise InputError(
+                    f"{store.path} does not hold {found.owner}, which this run decoded; start "
+                    "generate again, which decodes what is missing"
+                )
+            yield found
 
 
 def token_totals(store: Store) -> dict[str, Any]:
     """Tokens over all runs on this store, and how many of them were decoded twice."""
     runs = store.runs()
-    names = ("decoded", "prefilled", "cached", "requests", "seconds", "lost")
+    names = ("decoded", "prefilled", "cached", "requests", "seconds", "gpu_seconds", "lost")
     totals = {name: sum(run.get(name, 0) for run in runs) for name in names}
     held = store.totals()
     kept = sum(held.get(f"{kind}_ids", 0) for kind in ("thinking", "answer")) + held["ended"]
@@ -82,6 +134,7 @@ def token_totals(store: Store) -> dict[str, Any]:
     return {
         **totals,
         "seconds": round(totals["seconds"], 3),
+        "gpu_seconds": round(totals["gpu_seconds"], 3),
         "kept": kept,
         "decoded_twice": twice,
         "decoded_twice_share": round(twice / kept, 6) if kept else 0.0,
@@ -89,21 +142,21 @@ def token_totals(store: Store) -> dict[str, Any]:
     }
 
 
-def chain_facts(rows: list[Row]) -> list[dict[str, Any]]:
+def chain_facts(rows: list[Summary]) -> list[dict[str, Any]]:
     """Per cell and dataset: rows, how they ended, what they share, tokens."""
-    groups: dict[tuple[str, str, str], list[Row]] = defaultdict(list)
+    groups: dict[tuple[str, str, str], list[Summary]] = defaultdict(list)
     for row in rows:
-        groups[row.question.dataset, row.cell.method.name, row.cell.budget].append(row)
+        groups[row.dataset, row.method, row.budget].append(row)
     seen: set[tuple[str, str, int, str]] = set()
     return [_cell_facts(name, group, seen) for name, group in groups.items()]
 
 
 def _cell_facts(
-    name: tuple[str, str, str], rows: list[Row], seen: set[tuple[str, str, int, str]]
+    name: tuple[str, str, str], rows: list[Summary], seen: set[tuple[str, str, int, str]]
 ) -> dict[str, Any]:
     dataset, method, budget = name
-    ends = Counter(row.cut.end for row in rows)
-    keys = [(dataset, row.question.question_id, row.sample, row.answer_key) for row in rows]
+    ends = Counter(row.end for row in rows)
+    keys = [(dataset, row.question_id, row.sample, row.answer_key) for row in rows]
     shared = sum(key in seen for key in keys)
     seen.update(keys)
     return {
@@ -112,13 +165,13 @@ def _cell_facts(
         "budget": budget,
         "rows": len(rows),
         **{end: ends.get(end, 0) for end in ("natural", "forced", "context")},
-        "looping": sum(loops(row.cut.ids) for row in rows),
+        "looping": sum(row.looping for row in rows),
         "same_as_earlier": shared,
         "decoded_answers": len(rows) - shared,
-        "mean_thinking_tokens": round(mean(len(row.cut.ids) for row in rows), 3),
-        "mean_answer_tokens": round(mean(len(row.answer.ids) for row in rows), 3),
+        "mean_thinking_tokens": round(mean(row.thinking for row in rows), 3),
+        "mean_answer_tokens": round(mean(row.answer for row in rows), 3),
         "answers_cut": sum(row.answer_cut for row in rows),
-        "mean_continuations": round(mean(row.cut.n_used for row in rows), 3),
+        "mean_continuations": round(mean(row.n_used for row in rows), 3),
         "mean_tries": round(mean(row.tries for row in rows), 3),
     }
 
@@ -136,20 +189,20 @@ def ended_before(cells: list[dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def infinite_facts(rows: list[Row]) -> dict[str, Any]:
+def infinite_facts(rows: list[Summary]) -> dict[str, Any]:
     """Per dataset: the numbers behind "infinite" and the share of chains that reached them."""
-    groups: dict[str, list[Row]] = defaultdict(list)
+    groups: dict[str, list[Summary]] = defaultdict(list)
     for row in rows:
-        if row.cell.budget == "infinite":
-            groups[row.question.dataset].append(row)
+        if row.budget == "infinite":
+            groups[row.dataset].append(row)
     facts = {}
     for dataset, group in groups.items():
-        natural = [row for row in group if row.cell.method.kind in ("natural", "truncation")]
+        natural = [row for row in group if row.kind in ("natural", "truncation")]
         chosen = natural or group
         facts[dataset] = {
             "infinite_min": min(row.capacity for row in group),
             "infinite_max": max(row.capacity for row in group),
-            "share_hit": round(mean(row.cut.end == CONTEXT for row in chosen), 4),
-            "share_ended": round(mean(row.cut.end == NATURAL for row in chosen), 4),
+            "share_hit": round(mean(row.end == CONTEXT for row in chosen), 4),
+            "share_ended": round(mean(row.end == NATURAL for row in chosen), 4),
         }
     return facts

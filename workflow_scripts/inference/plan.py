@@ -63,7 +63,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Root:
-    """Where a chain starts: prompt with prefill, room to think, random draw."""
+    """Where a chain starts: prompt with prefill, room to think, random draw.
+
+    seed  of the draw, from which every segment gets its own; None when greedy
+    """
 
     prompt: Ids
     prompt_tokens: int
@@ -152,7 +155,9 @@ class Plan:
         vocabulary = self.study.vocabulary
         delimiter = vocabulary.delimiter(thinking.ids, thinking.end == NATURAL)
         prompt = root.prompt + thinking.ids + delimiter
-        sampling = Sampling(vocabulary.answer_end, 0, root.temperature, root.seed)
+        sampling = Sampling(
+            vocabulary.answer_end, 0, root.temperature, _segment_seed(root.seed, ANSWER)
+        )
         key = segment_key(self.study.scope, prompt, sampling)
         room = self.study.inference["answer_tokens"]
         answer = lookup(key) or Segment(())
@@ -196,7 +201,8 @@ class Plan:
 
     def _sampling(self, root: Root, k: int) -> Sampling:
         # Right after a spliced phrase the model may not end at once (s1: min_tokens 1).
-        return Sampling(self.study.vocabulary.think_end, min(k, 1), root.temperature, root.seed)
+        seed = _segment_seed(root.seed, f"{THINKING} {k}")
+        return Sampling(self.study.vocabulary.think_end, min(k, 1), root.temperature, seed)
 
     def _thinking_need(self, root: Root, gap: Incomplete) -> Need:
         sampling = self._sampling(root, gap.segment)
@@ -231,9 +237,14 @@ class Plan:
         return Root(chat + prefill, len(chat), capacity, arm.temperature, seed, chain_id)
 
 
-def _seed(seed: int, owner: str, sample: int) -> int:
-    word = hashlib.sha256(f"{seed}\0{owner}\0{sample}".encode()).digest()[:4]
+def _seed(*parts: object) -> int:
+    word = hashlib.sha256("\0".join(map(str, parts)).encode()).digest()[:4]
     return int.from_bytes(word, "little") >> 1
+
+
+def _segment_seed(seed: int | None, segment: str) -> int | None:
+    """Seed of one segment of a draw: with one for all, equal places would get equal noise."""
+    return None if seed is None else _seed(seed, segment)
 
 
 def widest(needs: list[Need]) -> dict[str, Need]:

@@ -43,7 +43,8 @@ class Job:
 class Sweep:
     """Decodes whatever the plans need and the store lacks.
 
-    engine  called once, when the first request has to be made; never if the store holds everything
+    engine   called once, when the first request has to be made; never if the store holds everything
+    devices  GPUs that this run holds; its device seconds are theirs
     """
 
     def __init__(
@@ -52,10 +53,11 @@ class Sweep:
         store: Store,
         engine: Callable[[], Engine],
         label: str = "generate",
+        devices: int = 0,
     ) -> None:
         self.plans, self.store, self._make_engine = plans, store, engine
         self.engine: Engine | None = None
-        self.counts = Counts()
+        self.counts = Counts(gpus=devices)
         self.ends: dict[str, int] = defaultdict(int)
         self._known: dict[str, Segment] = {}
         self._jobs: dict[str, Job] = {}
@@ -67,32 +69,36 @@ class Sweep:
 
     def run(self) -> None:
         """Work until every row of every plan is finished."""
+        self._started = self._saved = self._reported = time.monotonic()
         self._request(self._advance(range(len(self.plans))))
         self._started = self._saved = self._reported = time.monotonic()
-        while self._jobs:
-            assert self.engine is not None
-            self._send_answers()
-            outputs = self.engine.poll()
-            woken = self._receive(outputs)
-            self.store.tick(self.counts.decoded)
-            self._request(self._advance(sorted(woken)))
-            self._checkpoint()
-            self._report()
-        self._checkpoint(last=True)
+        try:
+            while self._jobs:
+                assert self.engine is not None
+                self._send_answers()
+                outputs = self.engine.poll()
+                woken = self._receive(outputs)
+                self.store.tick(self.counts.decoded)
+                self._request(self._advance(sorted(woken)))
+                self._checkpoint()
+                self._report()
+        finally:
+            self._checkpoint(last=True)  # after a failure or Ctrl-C, too
         self.progress.close(**self._facts())
 
     def close(self) -> None:
         """Free the engine, and keep what it said about itself."""
         if self.engine is not None:
-            self.store.note("engine_facts", self.engine.facts())
-            self.engine.close()
+            try:
+                self.store.note("engine_facts", self.engine.facts())
+            finally:
+                self.engine.close()
 
     def _advance(self, numbers: Iterable[int]) -> list[tuple[int, Need]]:
         """Replay plans; rows that are finished close, the others say what they need."""
         needs = []
         for number in numbers:
-            rows = self.plans[number].rows(self._lookup, self._open[number])
-            for row_number, found in list(rows):
+            for row_number, found in self._replay(number):
                 if isinstance(found, Row):
                     self._open[number].discard(row_number)
                     self.ends[found.cut.end] += 1
@@ -100,6 +106,28 @@ class Sweep:
                 else:
                     needs.append((number, found))
         return needs
+
+    def _replay(self, number: int) -> list[tuple[int, Row | Need]]:
+        """A plan's open rows.
+
+        A sampled segment goes on at the start of a block: what it holds behind that is another
+        draw by then, so no row may be built on it.
+        """
+        while True:
+            found = list(self.plans[number].rows(self._lookup, self._open[number]))
+            ragged = [
+                need.key
+                for _, need in found
+                if isinstance(need, Need) and need.sampling.temperature and self._ragged(need.key)
+            ]
+            if not ragged:
+                return found
+            for key in ragged:
+                ids = self._known[key].ids
+                self._known[key] = Segment(ids[: len(ids) // BLOCK * BLOCK])
+
+    def _ragged(self, key: str) -> bool:
+        return key not in self._jobs and len(self._known.get(key, Segment(())).ids) % BLOCK > 0
 
     def _lookup(self, key: str) -> Segment | None:
         if key in self._jobs:
@@ -122,6 +150,8 @@ class Sweep:
             elif need.key in fresh and need.length > job.need.length:
                 job.need = need
             job.waiters[need.length].add(number)
+        # Whatever the store holds behind these ids is of an earlier draw.
+        self.store.trim((key, job.saved) for key, job in fresh.items())
         self._submit(fresh)
 
     def _submit(self, jobs: dict[str, Job]) -> None:
@@ -152,8 +182,6 @@ class Sweep:
         need, sampling = job.need, job.need.sampling
         job.asked = need.length
         if sampling.temperature:
-            del job.ids[len(job.ids) // BLOCK * BLOCK :]
-            job.saved = min(job.saved, len(job.ids))
             block = len(job.ids) // BLOCK
             job.asked = min(need.length, (block + 1) * BLOCK)
             sampling = sampling.for_block(block)

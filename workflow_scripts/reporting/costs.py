@@ -4,7 +4,7 @@ from typing import Any
 
 import polars as pl
 
-from workflow_scripts.analysis.points import SECONDS_KEYS, TOKENS_KEYS, first_number
+from workflow_scripts.analysis.points import SECONDS_KEYS, TOKENS_KEYS, device_seconds, first_number
 from workflow_scripts.reporting.markdown import table
 from workflow_scripts.reporting.naming import DASH, number
 from workflow_scripts.reporting.study_results import Results
@@ -31,7 +31,7 @@ def engine_table(results: Results) -> str:
         manifest = results.engines.get(model, {})
         seconds, tokens = (first_number(manifest, keys) for keys in (SECONDS_KEYS, TOKENS_KEYS))
         apart = apart_tokens(results.points, model)
-        gpus = first_number(manifest, ("gpus",)) or 1
+        spent = device_seconds(manifest)
         rows.append(
             [
                 title,
@@ -40,7 +40,7 @@ def engine_table(results: Results) -> str:
                 number(first_number(manifest, ("decoded_twice",)), 0),
                 number(seconds),
                 number(tokens / seconds) if tokens and seconds else DASH,
-                number(seconds * gpus / 3600, 3) if seconds else DASH,
+                number(spent / 3600, 3) if spent else DASH,
                 number(apart, 0),
                 f"{apart / tokens:.1f}×" if tokens else DASH,
             ]
@@ -86,10 +86,7 @@ def quoted_table() -> str:
 
 def total_device_hours(results: Results) -> float | None:
     """Device hours of all engines and trainings that were measured."""
-    engines = [
-        (first_number(m, SECONDS_KEYS) or 0) * (first_number(m, ("gpus",)) or 1) / 3600
-        for m in results.engines.values()
-    ]
+    engines = [(device_seconds(m) or 0) / 3600 for m in results.engines.values()]
     trainings = [
         first_number(m, ("device_hours",)) or (first_number(m, TRAINING_SECONDS) or 0) / 3600
         for m in results.training.values()
