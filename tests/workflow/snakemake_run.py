@@ -41,7 +41,7 @@ def snakemake(where: Path, *words: str) -> subprocess.CompletedProcess:
         cwd=where,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=1800,
     )
 
 
