@@ -43,7 +43,7 @@ def snakemake(
         cwd=where,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=1800,
         env=env,
     )
 
