@@ -102,8 +102,19 @@ def _redirect(path: Path | None) -> int | None:
     os.dup2(target, 2)
     os.close(target)
     os.environ["S1FLOW_TERMINAL_FD"] = str(terminal)
+    os.environ["S1FLOW_TERMINAL_OF"] = str(os.getpid())
     os.set_inheritable(terminal, False)
     return terminal
+
+
+def warn(message: str) -> None:
+    """A warning in the log and, if the log is a file, on the terminal too.
+
+    A process that this job started has not inherited the terminal: the log alone tells it.
+    """
+    log.warning("warning: %s", message)
+    if os.environ.get("S1FLOW_TERMINAL_OF") == str(os.getpid()):
+        os.write(int(os.environ["S1FLOW_TERMINAL_FD"]), f"\nwarning: {message}\n".encode())
 
 
 def _tell(terminal: int | None, message: str, path: Path | None) -> None:

@@ -74,8 +74,8 @@ def writing(path: Path) -> Iterator[None]:
 def storage_fault(error: BaseException, path: Path) -> StorageError | None:
     """The error for a write to `path` that the file system refused; None for any other error.
 
-    Libraries written in Rust hide the number in their text, as "(os error 28)"; numpy gives none and
-    counts what it could not write.
+    Libraries written in Rust hide the number in their text, as "(os error 28)"; numpy gives none
+    and counts what it could not write.
     """
     code = _code(error, path)
     if code not in MEANINGS or not _concerns(error, path):

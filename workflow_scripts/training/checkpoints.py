@@ -1,23 +1,26 @@
 """Resumable state of a run, in a folder outside the rule's declared outputs.
 
 One checkpoint is kept. A new one is written beside it under a temporary name, and replaces it only
-when it is complete, so a full disk or a kill in the middle leaves the previous one valid.
+when it is complete, so a full disk or a kill in the middle leaves the previous one valid. Only on a
+disk with room for one but not for two is the old one deleted first, after a warning; a note tells
+the next start what was lost if the run ends in between.
 """
 
 import shutil
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch.distributed as dist
 
 from workflow_scripts.common.artifacts import read_json, write_json
 from workflow_scripts.common.errors import ConfigError, UserError
-from workflow_scripts.common.job import log
+from workflow_scripts.common.job import log, warn
+from workflow_scripts.common.storage import StorageError
+from workflow_scripts.training.disk import STATE, NoRoom, Room, Way
 from workflow_scripts.training.engine import Engine
 from workflow_scripts.training.launch import rank
 
-STATE = "state.json"
+REPLACING = "replacing.json"
 PART = ".part"
 
 
@@ -35,12 +38,14 @@ class Saved:
 class Checkpoints:
     """Checkpoints of one run. `identity` is everything that decides the trained weights."""
 
-    def __init__(self, folder: Path, identity: dict[str, Any]) -> None:
-        self.folder, self.identity = folder, identity
+    def __init__(self, room: Room, identity: dict[str, Any]) -> None:
+        self.room, self.folder, self.identity = room, room.checkpoints, identity
+        self.single = room.short > 0
 
     def find(self) -> Saved | None:
         """The checkpoint to go on from, or None. ConfigError when it is of another run."""
         if not (self.folder / STATE).is_file():
+            self._tell_what_was_lost()
             return None
         saved = Saved(**read_json(self.folder / STATE))
         if not (self.folder / saved.tag).is_dir():
@@ -65,27 +70,69 @@ class Checkpoints:
     ) -> None:
         """Write the state after `step` steps; every process must call this.
 
-        UserError when it cannot be written; the previous checkpoint then stays as it was.
+        NoRoom when it would not fit; nothing was touched then. UserError when it cannot be written
+        all the same; the previous checkpoint then stays as it was, if there was room for both.
         """
         tag = f"step-{step:06d}"
-        part = self.folder / (tag + PART)
         self._clear(lambda name: name.endswith(PART))
+        self._make_way(step)
+        saved = Saved(step, tag, micro_batch_tokens, self.identity, curve)
         try:
-            engine.deepspeed.save_checkpoint(str(self.folder), tag=part.name, save_latest=False)
-        except (OSError, RuntimeError) as error:
-            shutil.rmtree(part, ignore_errors=True)
+            engine.deepspeed.save_checkpoint(str(self.folder), tag=tag + PART, save_latest=False)
+            dist.barrier()
+            if rank() == 0:
+                self._put(saved)
+        except (OSError, RuntimeError, StorageError) as error:
+            sizes = self.room.sizes()
+            shutil.rmtree(self.folder / (tag + PART), ignore_errors=True)
             raise UserError(
-                f"cannot write the checkpoint of step {step} to {self.folder} ({error}). Make room "
-                "and run again: the previous checkpoint is intact and the run goes on from it"
+                f"cannot write the checkpoint of step {step} to {self.folder} ({error}; {sizes}). "
+                f"Make room and run again: {self.room.standing()}"
             ) from error
-        dist.barrier()
-        if rank() == 0:
-            shutil.rmtree(self.folder / tag, ignore_errors=True)
-            part.rename(self.folder / tag)
-            saved = Saved(step, tag, micro_batch_tokens, self.identity, curve)
-            write_json(self.folder / STATE, saved.__dict__)
         self._clear(lambda name: name.startswith("step-") and name != tag)
         log.info("checkpoint of step %d in %s", step, self.folder)
+
+    def _make_way(self, step: int) -> None:
+        """Check that the checkpoint of `step` fits, and delete the old one if only one does."""
+        decided = [self.room.way(self.single) if rank() == 0 else None]
+        dist.broadcast_object_list(decided)
+        if decided[0] in (Way.NOT, Way.LAST_HOPE):
+            raise NoRoom(
+                f"no room for the checkpoint of step {step} in {self.folder} "
+                f"({self.room.sizes()}); {self.room.standing()}",
+                decided[0] is Way.LAST_HOPE,
+            )
+        if decided[0] is Way.INSTEAD:
+            self._give_up_old(step)
+
+    def _give_up_old(self, step: int) -> None:
+        """Delete the checkpoint that stands, leaving a note until the one of `step` is complete."""
+        if rank() == 0:
+            old = read_json(self.folder / STATE)["step"]
+            warn(
+                f"{self.folder} has no room for two checkpoints ({self.room.sizes()}): that of "
+                f"step {old} is deleted before that of step {step} is written"
+            )
+            write_json(self.folder / REPLACING, {"deleted": old, "writing": step})
+            (self.folder / STATE).unlink()
+        self._clear(lambda name: name.startswith("step-"))
+
+    def _put(self, saved: Saved) -> None:
+        """Name a complete checkpoint as the one to go on from."""
+        shutil.rmtree(self.folder / saved.tag, ignore_errors=True)
+        (self.folder / (saved.tag + PART)).rename(self.folder / saved.tag)
+        write_json(self.folder / STATE, saved.__dict__)
+        (self.folder / REPLACING).unlink(missing_ok=True)
+
+    def _tell_what_was_lost(self) -> None:
+        note = self.folder / REPLACING
+        if rank() == 0 and note.is_file():
+            told = read_json(note)
+            warn(
+                f"{self.folder}: an earlier run ended while its checkpoint of step "
+                f"{told['writing']} replaced that of step {told['deleted']}, without room for "
+                "both: it starts over"
+            )
 
     def remove(self) -> None:
         """Delete everything: the run has succeeded."""

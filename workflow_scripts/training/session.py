@@ -16,6 +16,7 @@ from workflow_scripts.training.attention import Backend, choose
 from workflow_scripts.training.checkpoints import Checkpoints, Saved
 from workflow_scripts.training.compile_layers import should_compile
 from workflow_scripts.training.deepspeed_config import deepspeed_config, zero_stage
+from workflow_scripts.training.disk import Room
 from workflow_scripts.training.engine import Engine, start_distributed
 from workflow_scripts.training.launch import rank, world_size
 from workflow_scripts.training.loop import Run, train_steps
@@ -96,7 +97,9 @@ def _prepare(
 ) -> tuple[Run, Saved | None]:
     compiled = should_compile(settings.compile, device.type, backend.name)
     config = deepspeed_config(settings, device.type, compiled)
-    checkpoints = Checkpoints(Path(settings.checkpoints), identity(settings, store, base, config))
+    checkpoints = Checkpoints(
+        Room.of(settings, base.parameters), identity(settings, store, base, config)
+    )
     saved = checkpoints.find()  # another run's is refused before anything is loaded
     partitioned = config if zero_stage(config) == 3 else None
     model = load(base.folder, backend, dtype, SLAB_ROWS, partitioned)

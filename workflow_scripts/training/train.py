@@ -10,8 +10,10 @@ import time
 from workflow_scripts.common.artifacts import write_csv, write_json
 from workflow_scripts.common.job import ONE, log, run
 from workflow_scripts.training import launch
+from workflow_scripts.training.disk import Room
 from workflow_scripts.training.model_card import read_card
 from workflow_scripts.training.recipe import TrainSettings
+from workflow_scripts.training.schedule import Schedule
 from workflow_scripts.training.token_store import open_store
 
 MODULE = "workflow_scripts.training.train"
@@ -23,6 +25,11 @@ def work(args: argparse.Namespace) -> None:
     settings = TrainSettings.from_json({**args.settings, **granted})
     device = launch.pick_device(settings.device)
     launch.prepare_environment(device)
+    store, base = open_store(args.tokens, args.samples), read_card(args.model)
+    if launch.rank() == 0:
+        recipe = settings.recipe
+        steps = Schedule(len(store), recipe.batch_size, recipe.epochs, settings.seed).total
+        Room.of(settings, base.parameters).check(steps, settings.checkpoint_every)
     if settings.gpus > 1 and not launch.is_worker():
         if device == "cuda":
             launch.check_gpus(settings.gpus)
@@ -32,8 +39,7 @@ def work(args: argparse.Namespace) -> None:
     from workflow_scripts.training.engine import leave_distributed
     from workflow_scripts.training.session import finetune
 
-    store = open_store(args.tokens, args.samples)
-    outcome = finetune(settings, store, read_card(args.model), device, started)
+    outcome = finetune(settings, store, base, device, started)
     if outcome is not None:
         write_csv(args.curve, outcome.curve)
         write_json(args.manifest, outcome.manifest)
