@@ -15,6 +15,7 @@ sys.path.insert(0, str(workflow.basedir))
 
 from workflow_scripts.common.code_id import code_id
 from workflow_scripts.common.errors import UserError
+from workflow_scripts.host_memory import HostMemory
 from workflow_scripts.interpreter import use_own_python
 from workflow_scripts.rule_settings import RuleSettings
 from workflow_scripts.study import Study
@@ -33,6 +34,7 @@ try:
     STUDY = Study(config, Path(workflow.basedir) / "schemas/config.schema.yaml")
     refuse_other_study(STUDY)
     SETTINGS = RuleSettings(STUDY)
+    MEMORY = HostMemory(STUDY)
 except UserError as error:
     raise WorkflowError(str(error)) from None
 

@@ -18,7 +18,7 @@ rule generate:
     threads: STUDY.threads("inference")
     resources:
         gpu=config["inference"]["gpus"],
-        mem_mb=32000,
+        mem_mb=lambda w, attempt: MEMORY.engine(w.model, attempt),
         runtime=720,
     params:
         settings=lambda w: SETTINGS.generate(w.model),
@@ -73,7 +73,7 @@ rule probe_model:
     threads: STUDY.threads("inference")
     resources:
         gpu=config["inference"]["gpus"],
-        mem_mb=32000,
+        mem_mb=lambda w, attempt: MEMORY.engine(w.model, attempt),
         runtime=60,
     params:
         settings=lambda w: SETTINGS.generate(w.model),

@@ -75,7 +75,7 @@ rule train:
     threads: STUDY.threads("training")
     resources:
         gpu=config["training"]["gpus"],
-        mem_mb=32000,
+        mem_mb=lambda w, attempt: MEMORY.train(w.model, attempt),
         runtime=240,
     params:
         settings=lambda w: SETTINGS.train(w.model),

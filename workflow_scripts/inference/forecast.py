@@ -9,10 +9,9 @@ from typing import Any
 
 from workflow_scripts.inference.chain import NATURAL, Ids
 from workflow_scripts.inference.engine import Engine, Request, Sampling
-from workflow_scripts.inference.memory import cache_bytes_per_token
+from workflow_scripts.inference.memory import BYTES, cache_bytes_per_token
 from workflow_scripts.inference.plan import Plan, Row
 
-BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 BURST_IDS = 64  # ids per sequence when the decode rate is measured
 PREFILL_SEQUENCES = 64  # prompts whose prefill is measured
 STORE_BYTES_PER_ID = 4.6  # int32 and SQLite's pages
