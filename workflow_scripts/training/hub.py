@@ -32,7 +32,17 @@ def locate(path: str, revision: str | None) -> ModelSource:
     return ModelSource(folder, folder.name)
 
 
-def _download(repo: str, revision: str | None) -> Path:
+def config_folder(path: str, revision: str | None) -> Path:
+    """A folder with the config.json of a model, whose weights need not be there.
+
+    UserError that says what is missing where neither the hub nor its cache gives it.
+    """
+    if Path(path).exists() or path.startswith((".", "/", "~")) or path.count("/") != 1:
+        return locate(path, revision).folder
+    return _download(path, revision, ["config.json"])
+
+
+def _download(repo: str, revision: str | None, wanted: list[str] = WANTED) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import (
         GatedRepoError,
@@ -43,7 +53,7 @@ def _download(repo: str, revision: str | None) -> Path:
     )
 
     try:
-        return Path(snapshot_download(repo, revision=revision, allow_patterns=WANTED))
+        return Path(snapshot_download(repo, revision=revision, allow_patterns=wanted))
     except GatedRepoError:
         raise UserError(
             f"{repo} is gated: accept its terms on its hub page, then run `hf auth login` "
