@@ -79,6 +79,13 @@ rule report:
 
 
 rule estimate:
-    """What decoding will take, before it runs: measured on the pretrained models."""
+    """What training and decoding will take, before they run; decoding is measured by a probe."""
     input:
-        expand("<results>/estimates/{model}.json", model=STUDY.pretrained),
+        STUDY.if_trained("<results>/estimates/training.txt"),
+        "<results>/estimates/all.txt",
+
+
+rule estimate_training:
+    """The part of `estimate` that needs no GPU and no weights."""
+    input:
+        STUDY.if_trained("<results>/estimates/training.txt"),

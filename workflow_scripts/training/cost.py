@@ -27,7 +27,10 @@ LIVE = 1e9  # parameters that ZeRO-3 keeps gathered, DeepSpeed's default
 SUMS = 4e9  # bytes of its buckets of gradients
 # Nobody's GPU is asked for: kinds that are common, with the memory that the driver shows, in bytes.
 KINDS = {"A100 80GB": 85.0e9, "H100 80GB": 85.0e9, "H200 141GB": 150.1e9}
-MFU_GPU = (0.40, 0.53)  # one H100 or H200, 3B: 0.51 to 0.53; ZeRO-3 on four: 0.44 (docs/training.md)
+MFU_GPU = (
+    0.40,
+    0.53,
+)  # one H100 or H200, 3B: 0.51 to 0.53; ZeRO-3 on four: 0.44 (docs/training.md)
 MFU_CPU = (0.2, 0.6)  # of products of 768 rows; the demo: 0.33 on two busy cores
 EFFICIENCY = {1: 1.0, 2: 0.975, 4: 0.915}  # measured on H200s; more GPUs have not been tried
 UNTRIED = 0.85

@@ -39,7 +39,10 @@ def config_folder(path: str, revision: str | None) -> Path:
     """
     if Path(path).exists() or path.startswith((".", "/", "~")) or path.count("/") != 1:
         return locate(path, revision).folder
-    return _download(path, revision, ["config.json"])
+    try:
+        return _download(path, revision, ["config.json"])
+    except UserError as error:
+        raise UserError(f"no config.json of {path} to reckon with: {error}") from None
 
 
 def _download(repo: str, revision: str | None, wanted: list[str] = WANTED) -> Path:
