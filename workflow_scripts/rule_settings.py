@@ -153,6 +153,7 @@ class RuleSettings:
             {
                 **json.loads(self.train(model)),
                 "gpus": config["training"]["gpus"],
+                "threads": config["training"]["threads"],
                 "base": {"path": base["path"], "revision": base.get("revision", "main")},
                 "count": int(counted if str(counted).isdigit() else _selection_size(config)),
                 "max_sample_tokens": config["training"]["max_sample_tokens"],

@@ -87,7 +87,7 @@ def compared_training(said: dict[str, Any], manifest: dict[str, Any]) -> list[li
     share = number(seconds / ((low + high) / 2), 2)
     spelt = f"{significant(low)} to {significant(high)}"
     rows.append(["training time, s", spelt, significant(seconds), share])
-    if "gpu" in took["peak_source"].lower() or took["gpus"]:
+    if took["gpus"]:
         peak = took["peak_memory_mb"] / 1024
         rows.append(["training memory of a GPU, GiB", *_shown("", device["memory_gib"], peak)])
     return rows

@@ -118,13 +118,20 @@ def causal_shape(folder: Path) -> tuple[Any, ModelShape, int]:
     return config, model_shape(model), sum(p.numel() for p in model.parameters())
 
 
-def devices_here(gpus: int) -> list[Device]:
-    """The kind of GPU that is present, else the common kinds; for a job without GPUs this CPU."""
+def devices_here(gpus: int, threads: int) -> list[Device]:
+    """The kind of GPU that is present, else the common kinds; for a job without GPUs this CPU.
+
+    A CPU's products are measured on one thread: several would wait for each other where others
+    work.
+    """
     if gpus == 0:
         import psutil
 
-        peak = device_peak(torch.device("cpu"), torch.float32)
-        return [Device("this CPU", peak.rate, psutil.virtual_memory().total, MFU_CPU)]
+        torch.set_num_threads(1)
+        peak = device_peak(torch.device("cpu"), torch.float32).rate * min(
+            threads, psutil.cpu_count(logical=False) or threads
+        )
+        return [Device("this CPU", peak, psutil.virtual_memory().total, MFU_CPU)]
     if torch.cuda.is_available():
         name = torch.cuda.get_device_name(0)
         memory = torch.cuda.get_device_properties(0).total_memory

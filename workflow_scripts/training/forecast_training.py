@@ -1,7 +1,7 @@
 """Say what a fine-tune will take before it runs: nothing but the base's config.json is needed.
 
-settings: those of the train rule, and `gpus`, `base` (path, revision), `count` (samples),
-`max_sample_tokens`, and `samples` or `set`: files that an earlier run has made, or null.
+settings: those of the train rule, and `gpus`, `threads`, `base` (path, revision), `count` (of
+samples), `max_sample_tokens`, and `samples` or `set`: files of an earlier run, or null.
 """
 
 import argparse
@@ -24,13 +24,13 @@ TEMPLATE = 60  # tokens of chat template and delimiters
 def work(args: argparse.Namespace) -> None:
     asked = args.settings
     own = {key: asked.pop(key) for key in OWN if key in asked}
-    settings = TrainSettings.from_json({**asked, "threads": args.threads})
+    settings = TrainSettings.from_json(asked)
     folder = config_folder(own["base"]["path"], own["base"].get("revision"))
     launch.prepare_environment("cpu" if settings.gpus == 0 else "cuda")
     # Imported here: torch reads the environment when it is imported.
     from workflow_scripts.training.cost import causal_shape, devices_here, forecast
 
-    devices = devices_here(settings.gpus)
+    devices = devices_here(settings.gpus, settings.threads)
     found = forecast(settings, lengths(own), *causal_shape(folder), devices)
     write_json(args.estimate, {"model": settings.name, "training": True, **found.as_facts()})
     log.info("%s: %s", settings.name, found)
