@@ -45,7 +45,10 @@ pathvars:
 
 
 onstart:
-    claim_results(STUDY)
+    try:
+        claim_results(STUDY)
+    except UserError as error:
+        sys.exit(f"error: {error}")
 
 
 wildcard_constraints:

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from workflow_scripts.common.artifacts import write_text
 from workflow_scripts.common.errors import ConfigError
 from workflow_scripts.study import Study
 
@@ -25,6 +26,4 @@ def refuse_other_study(study: Study) -> None:
 
 def claim_results(study: Study) -> None:
     """Write the study's name into its results folder."""
-    mark = Path(study.results) / MARK
-    mark.parent.mkdir(parents=True, exist_ok=True)
-    mark.write_text(json.dumps({"study": study.config["study"]}) + "\n")
+    write_text(Path(study.results) / MARK, json.dumps({"study": study.config["study"]}) + "\n")
