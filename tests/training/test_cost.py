@@ -171,7 +171,7 @@ def test_the_job_after_selection_and_after_tokenize(
     )
     rows.write_parquet(tmp_path / "set.parquet")
     found = job(folder, tmp_path, set=str(tmp_path / "set.parquet"))
-    assert found["longest"] == 500 * 1.4 + 60 and "selected rows" in found["lengths_from"]
+    assert found["longest"] == 500 * 1.4 + 40 and "selected rows" in found["lengths_from"]
     real = pl.read_parquet(store_files[1])["length"]
     found = job(folder, tmp_path, samples=str(store_files[1]), set="never read")
     assert found["tokens"] == 5 * real.sum() and found["samples"] == len(real)

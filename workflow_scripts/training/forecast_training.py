@@ -18,7 +18,7 @@ from workflow_scripts.training.recipe import TrainSettings
 from workflow_scripts.training.token_store import SAMPLES
 
 OWN = ("base", "count", "max_sample_tokens", "samples", "set", "seen")
-TEMPLATE = 60  # tokens of chat template and delimiters
+TEMPLATE = 40  # tokens of chat template and delimiters
 
 
 def work(args: argparse.Namespace) -> None:
