@@ -15,6 +15,7 @@ sys.path.insert(0, str(workflow.basedir))
 
 from workflow_scripts.common.code_id import code_id
 from workflow_scripts.common.errors import UserError
+from workflow_scripts.file_content import content_of
 from workflow_scripts.host_memory import HostMemory
 from workflow_scripts.interpreter import use_own_python
 from workflow_scripts.rule_settings import RuleSettings

@@ -43,8 +43,7 @@ def make(args: argparse.Namespace) -> None:
     from transformers import AutoTokenizer
 
     from benchmarks.training_workload import random_model, s1k_lengths, store_of
-    from workflow_scripts.common.artifacts import write_json
-    from workflow_scripts.training.model_card import ModelCard
+    from workflow_scripts.training.model_card import ModelCard, write_card
     from workflow_scripts.training.model_files import describe
     from workflow_scripts.training.token_store import SAMPLES
 
@@ -54,7 +53,7 @@ def make(args: argparse.Namespace) -> None:
     random_model(sizes, "sdpa", device, torch.bfloat16).save_pretrained(base)
     AutoTokenizer.from_pretrained(TOKENIZER).save_pretrained(base)
     card = ModelCard("base", str(base), None, trained=False, base=None, **describe(base))
-    write_json(args.folder / "base.json", card.to_json())
+    write_card(args.folder / "base.json", card)
     lengths = s1k_lengths(args.samples, seed=7)
     lengths = lengths // 20 + 200 if args.shape == "tiny" else lengths
     import numpy as np
@@ -118,14 +117,14 @@ def train(args: argparse.Namespace) -> None:
 
 def _interrupt(args: argparse.Namespace) -> None:
     """Start the rule, send the signal to its group after the first checkpoint, wait for the end."""
-    state = args.folder / args.name / "checkpoints" / "state.json"
+    folder = args.folder / args.name / "checkpoints"
     process = subprocess.Popen(command(args), start_new_session=True)
-    while not state.exists() and process.poll() is None:
+    while not (states := list(folder.glob("*/state.json"))) and process.poll() is None:
         time.sleep(0.02)
     begin = time.perf_counter()
     os.killpg(process.pid, getattr(signal, f"SIG{args.stop}"))
     code = process.wait()
-    step = json.loads(state.read_text())["step"]
+    step = json.loads(states[0].read_text())["step"]
     print(
         f"{args.name}: SIG{args.stop}, exit {code} after {time.perf_counter() - begin:.1f} s, "
         f"checkpoint of step {step}",

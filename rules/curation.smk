@@ -135,6 +135,7 @@ rule select:
         quality="<results>/curation/quality.parquet",
         decontamination="<results>/curation/decontamination.parquet",
         difficulty=STUDY.difficulty_file,
+        tokenizer=ancient(STUDY.tokenizer_files),
     output:
         set="<results>/curation/sets/{selector}.parquet",
         counts="<results>/curation/sets/{selector}.json",
@@ -149,6 +150,7 @@ rule select:
         runtime=60,
     params:
         settings=lambda w: SETTINGS.select(w.selector),
+        tokenizer=content_of(STUDY.tokenizer_files),
         code=code_id("curation.select"),
     shell:
         "python -m workflow_scripts.curation.select --pool {input.pool} --quality {input.quality} "

@@ -2,9 +2,12 @@
 
 
 rule resolve_model:
-    """Find a pretrained model's files and record what they are."""
+    """Find a pretrained model's files and record what they are.
+
+    A local folder counts by its content (in params), not by times, which a copy or clone changes.
+    """
     input:
-        files=lambda w: STUDY.model_files(w.model),
+        files=lambda w: ancient(STUDY.model_files(w.model)),
     output:
         model="<results>/models/{model}/model.json",
     log:
@@ -21,6 +24,7 @@ rule resolve_model:
         runtime=120,
     params:
         settings=lambda w: SETTINGS.resolve_model(w.model),
+        content=lambda w: content_of(STUDY.model_files(w.model)),
         code=code_id("training.resolve_model"),
     shell:
         "python -m workflow_scripts.training.resolve_model --model {output.model} "
@@ -107,4 +111,5 @@ rule train:
         "python -m workflow_scripts.training.train --tokens {input.tokens} "
         "--samples {input.samples} --model {input.model} --trained {output.trained} "
         "--manifest {output.manifest} --curve {output.curve} --gpus {resources.gpu} "
-        "--threads {threads} --settings {params.settings:q} --log {log}"
+        "--threads {threads} --settings {params.settings:q} "
+        "--operation {SETTINGS.train_operation:q} --log {log}"

@@ -15,6 +15,7 @@ from workflow_scripts.study import Study
 Entry = dict[str, Any]
 
 TOKENIZE_KEYS = ("max_sample_tokens", "too_long")
+TRAIN_OPERATION_KEYS = ("checkpoint_every", "keep_optimizer")
 CUT_KEYS = (
     "budgets",
     "methods",
@@ -128,13 +129,20 @@ class RuleSettings:
 
     def train(self, model: str) -> str:
         """Settings of rule train: what changes the trained weights."""
-        training = self._without(self.study.config["training"], *TOKENIZE_KEYS, "threads", "gpus")
+        untracked = (*TOKENIZE_KEYS, *TRAIN_OPERATION_KEYS, "threads", "gpus")
+        training = self._without(self.study.config["training"], *untracked)
         entry = self.study.models[model]["train"]
         training["recipe"] = {**training["recipe"], **entry.get("recipe", {})}
         training["compile"] = {True: "on", False: "off"}.get(training["compile"], "auto")
         training["seed"] = entry.get("seed", self.study.seed)
         training["device"] = "cuda" if self.study.config["training"]["gpus"] else "cpu"
         return self._json({**training, "name": model, **self._folders(model)})
+
+    @property
+    def train_operation(self) -> str:
+        """How rule train works; no reason to run it again."""
+        training = self.study.config["training"]
+        return canonical_json({key: training[key] for key in TRAIN_OPERATION_KEYS})
 
     def forecast_training(self, model: str) -> str:
         """Settings of rule forecast_training: the train rule's, and what is known of its data.
@@ -152,6 +160,7 @@ class RuleSettings:
         return self._json(
             {
                 **json.loads(self.train(model)),
+                **json.loads(self.train_operation),
                 "gpus": config["training"]["gpus"],
                 "threads": config["training"]["threads"],
                 "base": {"path": base["path"], "revision": base.get("revision", "main")},

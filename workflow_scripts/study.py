@@ -114,6 +114,13 @@ class Study:
         return sorted(str(path) for kind in kinds for path in folder.glob(kind))
 
     @property
+    def tokenizer_files(self) -> list[str]:
+        """Files of the tokenizer that counts trace tokens; empty when it comes from the hub."""
+        folder = Path(self.config["curation"]["tokenizer"]["path"])
+        kinds = ("tokenizer*", "vocab.json", "merges.txt", "added_tokens.json", "special_tokens*")
+        return sorted({str(path) for kind in kinds for path in folder.glob(kind)})
+
+    @property
     def decontamination_sets(self) -> list[str]:
         """Benchmarks to stay clear of: the study's own and the extra ones."""
         return [*self.datasets, *self.extra_benchmarks]

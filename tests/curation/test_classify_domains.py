@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from tests.curation.stage import load, raw_row
+from tests.inference.world import write_model
 from workflow_scripts.common.errors import ConfigError
 from workflow_scripts.common.tables.pool import POOL
 from workflow_scripts.curation import classify_domains as script
@@ -34,10 +35,9 @@ def run_script(folder: Path, monkeypatch: pytest.MonkeyPatch, rows: str) -> pl.D
             raw_row(3, domain=None, question=None),
         ],
     )
-    (folder / "model.json").write_text(json.dumps({"path": "m", "digest": "abc"}))
     args = Namespace(
         pool=pool,
-        model=folder / "model.json",
+        model=write_model(folder / "m"),
         labelled=folder / "labelled.parquet",
         counts=folder / "counts.json",
         settings={"rows": rows, "engine": ENGINE, "context": 1024, "seed": 42},

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from argparse import Namespace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from workflow_scripts.inference import cut, engines, generate
 from workflow_scripts.inference.engines import explained
 from workflow_scripts.inference.scripted import ScriptedEngine
 from workflow_scripts.inference.store import COUNTER_AT, Store
+from workflow_scripts.training.model_card import read_card, write_card
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -205,7 +207,7 @@ def test_a_store_of_another_model_is_refused(tmp_path: Path, model_json: Path) -
     study = Study(tmp_path, model_json)
     study.generate()
     study.model = tmp_path / "other.json"
-    study.model.write_text(json.dumps(json.loads(model_json.read_text()) | {"digest": "1" * 64}))
+    write_card(study.model, replace(read_card(model_json), digest="1" * 64))
     with pytest.raises(InputError, match="was written with model 000000.*Move the file away"):
         study.generate()
 

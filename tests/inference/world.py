@@ -7,6 +7,8 @@ from typing import Any
 from workflow_scripts.common.tables.benchmark import BENCHMARK, Question
 from workflow_scripts.inference.engine import Sampling
 from workflow_scripts.inference.scripted import NextId
+from workflow_scripts.training.model_card import ModelCard, write_card
+from workflow_scripts.training.model_files import content_digests
 
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<think>", "</think>"]
 TEMPLATE = (
@@ -36,7 +38,7 @@ def write_tokenizer(folder: Path, template: str = TEMPLATE) -> None:
 
 
 def write_model(folder: Path, template: str = TEMPLATE, context: int = 400) -> Path:
-    """A model folder without weights, and its model.json; returns the latter's path."""
+    """A model folder without weights, and its model.json with location.json; the former's path."""
     folder.mkdir(parents=True, exist_ok=True)
     write_tokenizer(folder, template)
     config = {
@@ -48,10 +50,21 @@ def write_model(folder: Path, template: str = TEMPLATE, context: int = 400) -> P
         "model_type": "qwen2",
     }
     (folder / "config.json").write_text(json.dumps(config))
-    facts = {"name": "tiny", "path": str(folder), "digest": "0" * 64, "context": context}
-    path = folder / "model.json"
-    path.write_text(json.dumps(facts))
-    return path
+    card = ModelCard(
+        name="tiny",
+        path=str(folder),
+        revision=None,
+        digest="0" * 64,
+        **content_digests(folder),
+        architecture="Qwen2ForCausalLM",
+        parameters=0,
+        context=context,
+        dtype="float32",
+        trained=False,
+        base=None,
+    )
+    write_card(folder / "model.json", card)
+    return folder / "model.json"
 
 
 def write_weights(folder: Path, context: int = 400) -> None:

@@ -13,9 +13,8 @@ import pytest  # noqa: E402
 import torch  # noqa: E402
 
 from tests.training import tiny  # noqa: E402
-from workflow_scripts.common.artifacts import write_json  # noqa: E402
 from workflow_scripts.common.delimiters import Delimiters  # noqa: E402
-from workflow_scripts.training.model_card import ModelCard  # noqa: E402
+from workflow_scripts.training.model_card import ModelCard, write_card  # noqa: E402
 from workflow_scripts.training.rendering import Renderer, load_tokenizer  # noqa: E402
 from workflow_scripts.training.token_store import (  # noqa: E402
     SAMPLES,
@@ -66,7 +65,7 @@ def runs(
 ) -> Path:
     """The folder in which `tests.training.scenarios` played all runs of the train rule."""
     folder = tmp_path_factory.mktemp("runs")
-    write_json(folder / "base.json", base.to_json())
+    write_card(folder / "base.json", base)
     two = renderer.render(tiny.rows(2))
     write_tokens(folder / "two.npy", two)
     SAMPLES.write(folder / "two.parquet", sample_table(two), {})

@@ -53,7 +53,7 @@ def main() -> None:
     codes["one"] = run("one", "one")
     disk("gap", 720)
     codes["gap"] = run("gap", "gap", in_save(2, kill_now))
-    left = sorted(path.name for path in (folder / "gap" / "ck").iterdir())
+    left = sorted(path.name for path in (folder / "gap").glob("ck/*/*"))
     (folder / "gap-left.json").write_text(json.dumps(left))
     codes["gap-resumed"] = run("gap-resumed", "gap")
     disk("filled", 2000)
@@ -64,7 +64,7 @@ def main() -> None:
     codes["stopped-resumed"] = run("stopped-resumed", "stopped")
     disk("liar", 2000)
     codes["liar"] = run("liar", "liar", fill(folder / "liar", 200, free=10**9))
-    parts = [path.name for path in (folder / "liar" / "ck").iterdir()]
+    parts = [path.name for path in (folder / "liar").glob("ck/*/*")]
     (folder / "liar-left.json").write_text(json.dumps(sorted(parts)))
     (folder / "liar" / "fill").unlink()
     codes["liar-resumed"] = run("liar-resumed", "liar")

@@ -7,6 +7,7 @@ Imports once, then forks one child per run; a child's message goes to FOLDER/RUN
 
 import json
 import os
+import shutil
 import signal
 import sys
 from pathlib import Path
@@ -33,13 +34,29 @@ def main() -> None:
         return os.waitstatus_to_exitcode(status)
 
     codes = {"whole": run("whole", "whole")}
+    drop_outputs(folder / "whole")
+    codes["again"] = run("again", "whole", no_steps, checkpoint_every=3, keep_optimizer=True)
+    codes["copied"] = run("copied", copy(folder, "whole", "copy"), no_steps)
+    flip_bit(folder, "copy", "damaged")
+    codes["damaged"] = run("damaged", "damaged")
+    copy(folder, "whole", "edited")
+    codes["edited"] = run("edited", "edited", other_code)
     codes["killed"] = run("killed", "kill", at_step(4, signal.SIGKILL))
     keep(folder, "kill", "after-kill")
     codes["killed-resumed"] = run("killed-resumed", "kill")
     codes["stopped"] = run("stopped", "stop", at_step(2, signal.SIGTERM))
     keep(folder, "stop", "after-stop")
-    codes["other"] = run("other", "stop", recipe={"learning_rate": 0.5})
+    recipe = {"learning_rate": 0.5}
+    codes["other"] = run("other", "stop", at_step(1, signal.SIGKILL), recipe=recipe)
+    codes["other-code"] = run("other-code", "stop", both(other_code, at_step(2, signal.SIGKILL)))
     codes["stopped-resumed"] = run("stopped-resumed", "stop", keep_optimizer=True)
+    shutil.rmtree(folder / "stop" / "weights")
+    codes["from-start"] = run("from-start", "stop", keep_optimizer=True)
+    codes["early"] = run(
+        "early", "early", both(early_first, at_step(3, signal.SIGKILL)), checkpoint_every=1000
+    )
+    keep(folder, "early", "after-early")
+    codes["early-resumed"] = run("early-resumed", "early", checkpoint_every=1000)
     codes["torn"] = run("torn", "torn", in_save(2, kill_now))
     codes["torn-resumed"] = run("torn-resumed", "torn")
     codes["full-disk"] = run("full-disk", "disk", in_save(2, disk_full))
@@ -57,9 +74,62 @@ def main() -> None:
     (folder / "codes.json").write_text(json.dumps(codes))
 
 
+def drop_outputs(target: Path) -> None:
+    """What Snakemake does before it runs a rule again; copies stay aside."""
+    (target / "before").mkdir()
+    for name in ("model.json", "manifest.json", "log.csv"):
+        (target / name).rename(target / "before" / name)
+
+
+def copy(folder: Path, old: str, new: str) -> str:
+    """Another place for finished results."""
+    shutil.copytree(folder / old / "weights", folder / new / "weights")
+    return new
+
+
+def flip_bit(folder: Path, old: str, new: str) -> None:
+    """A copy of finished results whose weights the disk has changed."""
+    path = folder / copy(folder, old, new) / "weights" / "model.safetensors"
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+
+
+def both(first: Any, second: Any) -> Any:
+    """Two hindrances."""
+
+    def hinder() -> None:
+        first()
+        second()
+
+    return hinder
+
+
+def no_steps() -> None:
+    """A run that trains is a failure."""
+    from workflow_scripts.training import loop
+
+    loop._step = None  # not callable
+
+
+def other_code() -> None:
+    """As after an edit of a module that computes."""
+    from workflow_scripts.training import identity
+
+    identity.computing_id = lambda *_: "edited"
+
+
+def early_first() -> None:
+    """Writing a checkpoint is taken to cost nothing."""
+    from workflow_scripts.training import loop
+
+    loop.FIRST_AFTER_S = loop.STATE_BYTES = 0
+
+
 def keep(folder: Path, out: str, name: str) -> None:
     """Note which checkpoint a dead run left."""
-    (folder / f"{name}.json").write_bytes((folder / out / "ck" / "state.json").read_bytes())
+    state = max((folder / out).glob("ck/*/state.json"), key=lambda path: path.stat().st_mtime)
+    (folder / f"{name}.json").write_bytes(state.read_bytes())
 
 
 def at_step(index: int, number: int) -> Any:

@@ -11,10 +11,9 @@ from typing import Any
 
 import pytest
 
-from workflow_scripts.common.artifacts import write_json
 from workflow_scripts.common.errors import UserError
 from workflow_scripts.training import launch
-from workflow_scripts.training.model_card import ModelCard
+from workflow_scripts.training.model_card import ModelCard, write_card
 
 PATIENCE_S = 120
 
@@ -67,16 +66,17 @@ def start(line: list[str]) -> subprocess.Popen[bytes]:
 
 def first_checkpoint(process: subprocess.Popen[bytes], target: Path) -> Path:
     """Wait until the run has saved its state, or has ended; the state's file."""
-    state, until = target / "ck" / "state.json", time.monotonic() + PATIENCE_S
-    while not state.exists() and process.poll() is None and time.monotonic() < until:
+    until = time.monotonic() + PATIENCE_S
+    while not (states := list(target.glob("ck/*/state.json"))):
+        assert process.poll() is None and time.monotonic() < until
         time.sleep(0.01)
-    return state
+    return states[0]
 
 
 def test_sigterm_to_the_group_saves_once_and_resumes_to_the_same_weights(
     tmp_path: Path, base: ModelCard, store_files: tuple[Path, Path]
 ) -> None:
-    write_json(tmp_path / "base.json", base.to_json())
+    write_card(tmp_path / "base.json", base)
     whole = start(command(tmp_path, "whole", store_files))
     cut = start(command(tmp_path, "cut", store_files))
     state = first_checkpoint(cut, tmp_path / "cut")
@@ -100,7 +100,7 @@ def test_workers_do_not_outlive_a_killed_parent(
 ) -> None:
     import psutil
 
-    write_json(tmp_path / "base.json", base.to_json())
+    write_card(tmp_path / "base.json", base)
     parent = start(command(tmp_path, "orphan", store_files))
     first_checkpoint(parent, tmp_path / "orphan")
     family = psutil.Process(parent.pid).children(recursive=True)

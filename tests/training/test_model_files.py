@@ -2,13 +2,14 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from workflow_scripts.common.errors import ConfigError, InputError, UserError
 from workflow_scripts.training.hub import locate
-from workflow_scripts.training.model_card import ModelCard, read_card
+from workflow_scripts.training.model_card import ModelCard, read_card, write_card
 from workflow_scripts.training.model_files import INDEX, describe, weights_digest
 from workflow_scripts.training.recipe import TrainSettings
 from workflow_scripts.training.train import worker_arguments
@@ -128,12 +129,13 @@ def test_hub_out_of_reach_says_what_to_do() -> None:
 
 
 def test_card_of_a_folder_that_has_gone(tmp_path: Path, base: ModelCard) -> None:
-    path = tmp_path / "model.json"
-    path.write_text(json.dumps(base.to_json() | {"path": str(tmp_path / "gone")}))
+    path, gone = tmp_path / "model.json", Path(shutil.copytree(base.folder, tmp_path / "gone"))
+    write_card(path, replace(base, path=str(gone)))
+    shutil.rmtree(gone)
     with pytest.raises(InputError, match="does not exist any more"):
         _ = read_card(path).folder
     path.write_text("{}")
-    with pytest.raises(InputError, match="no model.json of this version"):
+    with pytest.raises(InputError, match="another version of this workflow"):
         read_card(path)
 
 

@@ -7,8 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pytest
+import torch
 
-from workflow_scripts.training.checkpoints import differences
+from workflow_scripts.training.identity import differences
+from workflow_scripts.training.loop import Early
+from workflow_scripts.training.model_card import read_card
 
 
 def codes(runs: Path) -> dict[str, int]:
@@ -25,11 +29,39 @@ def curve(runs: Path, name: str) -> list[Any]:
     return pl.read_csv(runs / name / "log.csv").select(columns).rows()
 
 
+OUTPUTS = ("model.json", "manifest.json", "log.csv")
+
+
+def test_the_same_run_again_writes_its_outputs_and_trains_nothing(runs: Path) -> None:
+    """Under other `checkpoint_every` and `keep_optimizer`; a run that steps would fail."""
+    assert codes(runs)["again"] == 0
+    assert "t is trained already" in (runs / "again.log").read_text()
+    for name in OUTPUTS:
+        again, before = runs / "whole" / name, runs / "whole" / "before" / name
+        assert again.read_bytes() == before.read_bytes(), name
+
+
+def test_copied_results_are_not_trained_again(runs: Path) -> None:
+    assert codes(runs)["copied"] == 0
+    for name in OUTPUTS:
+        assert (runs / "copy" / name).read_bytes() == (runs / "whole" / name).read_bytes()
+    card = read_card(runs / "copy" / "model.json")
+    assert card.folder == runs / "copy" / "weights"
+
+
+def test_damaged_weights_and_other_code_train_again(runs: Path) -> None:
+    assert codes(runs)["damaged"] == codes(runs)["edited"] == 0
+    assert "holds other weights than the run wrote" in (runs / "damaged.log").read_text()
+    assert "code: '" in (runs / "edited.log").read_text()
+    assert weights(runs, "damaged") == weights(runs, "edited") == weights(runs, "whole")
+
+
 def test_kill_9_resumes_to_the_same_bits(runs: Path) -> None:
     assert codes(runs)["killed"] == -9 and codes(runs)["killed-resumed"] == 0
     assert json.loads((runs / "after-kill.json").read_text())["step"] == 4
     assert weights(runs, "kill") == weights(runs, "whole")
     assert curve(runs, "kill") == curve(runs, "whole")
+    assert json.loads((runs / "kill" / "manifest.json").read_text())["resumed_at_step"] == 4
 
 
 def test_sigterm_saves_at_once_and_resumes_to_the_same_bits(runs: Path) -> None:
@@ -38,14 +70,33 @@ def test_sigterm_saves_at_once_and_resumes_to_the_same_bits(runs: Path) -> None:
     assert "stopped by SIGTERM after step 3 of 6" in (runs / "stopped.log").read_text()
     assert codes(runs)["stopped-resumed"] == 0
     assert weights(runs, "stop") == weights(runs, "whole")
-    assert json.loads((runs / "stop" / "manifest.json").read_text())["resumed_at_step"] == 3
 
 
-def test_another_recipe_does_not_take_over_a_checkpoint(runs: Path) -> None:
+def test_a_checkpoint_of_other_settings_or_code_is_neither_taken_over_nor_in_the_way(
+    runs: Path,
+) -> None:
+    """Both start at step 1 and leave the first run's checkpoint, from which that one goes on."""
+    assert codes(runs)["other"] == codes(runs)["other-code"] == -9
     log = (runs / "other.log").read_text()
-    assert codes(runs)["other"] == 1
+    assert "holds step 3 of a run with other settings" in log and "going on" not in log
     assert "recipe.learning_rate: 0.01 in the checkpoint, 0.5 now" in log
-    assert "Traceback" not in log
+    log = (runs / "other-code.log").read_text()
+    assert "code: '" in log and "in the checkpoint, 'edited' now" in log and "going on" not in log
+    assert "going on after step 3 of 6" in (runs / "stopped-resumed.log").read_text()
+
+
+def test_the_first_checkpoint_does_not_wait_for_checkpoint_every(runs: Path) -> None:
+    assert codes(runs)["early"] == -9 and codes(runs)["early-resumed"] == 0
+    assert json.loads((runs / "after-early.json").read_text())["step"] == 1
+    assert "going on after step 1 of 6" in (runs / "early-resumed.log").read_text()
+    assert weights(runs, "early") == weights(runs, "whole")
+
+
+def test_the_first_checkpoint_costs_at_most_one_percent() -> None:
+    """14 bytes per parameter at 0.5 GB/s: 86 s for 3B, so not before 8,640 s; the demo soon."""
+    assert Early(3_086_000_000, resumed=False).after == pytest.approx(8641, abs=1)
+    assert 5 <= Early(3_281_152, resumed=False).after < 10
+    assert not Early(0, resumed=True).due(torch.device("cpu"))
 
 
 def test_kill_in_the_middle_of_a_save_leaves_the_previous_checkpoint(runs: Path) -> None:
@@ -69,7 +120,8 @@ def test_bf16_with_fp32_master_weights_resumes_to_the_same_bits(runs: Path) -> N
 
 def test_nan_stops_the_run_and_names_the_samples(runs: Path) -> None:
     assert codes(runs)["nan"] == 1
-    found = json.loads((runs / "nan" / "ck" / "not-finite.json").read_text())
+    (path,) = (runs / "nan").glob("ck/*/not-finite.json")
+    found = json.loads(path.read_text())
     assert found["step"] == 4 and found["reason"] == "the loss is nan"
     assert len(found["row_ids"]) == 4 and set(found["row_ids"]) <= {f"r{i:03d}" for i in range(10)}
     assert not (runs / "nan" / "model.json").exists()
@@ -87,17 +139,19 @@ def test_out_of_memory_names_the_settings_that_fit(runs: Path) -> None:
 
 
 def test_success_removes_optimiser_states_unless_kept(runs: Path) -> None:
+    """Kept are those of the last step, and no run goes on from them."""
     assert not (runs / "whole" / "ck").exists()
-    kept = json.loads((runs / "stop" / "ck" / "state.json").read_text())
-    assert [path.name for path in (runs / "stop" / "ck").iterdir() if path.is_dir()] == [
-        kept["tag"]
-    ]
+    (folder,) = (runs / "stop" / "ck").iterdir()
+    assert sorted(path.name for path in folder.iterdir()) == ["final", "final.json"]
+    assert json.loads((folder / "final.json").read_text())["step"] == 6
+    assert codes(runs)["from-start"] == 0
+    assert "going on" not in (runs / "from-start.log").read_text()
 
 
 def test_differences_name_every_leaf() -> None:
     old = {"a": 1, "b": {"c": 2, "d": 3}, "gone": 1}
     new = {"a": 1, "b": {"c": 5, "d": 3}, "fresh": 2}
-    assert differences(old, new) == [
+    assert differences(old, new, where="in the checkpoint") == [
         "b.c: 2 in the checkpoint, 5 now",
         "fresh: None in the checkpoint, 2 now",
         "gone: 1 in the checkpoint, None now",

@@ -14,12 +14,11 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from tests.training import tiny
-from workflow_scripts.common.artifacts import write_json
 from workflow_scripts.common.errors import InputError, UserError
 from workflow_scripts.training import tokenize
 from workflow_scripts.training.export import check_tensors
 from workflow_scripts.training.manifest import CURVE_SCHEMA
-from workflow_scripts.training.model_card import ModelCard
+from workflow_scripts.training.model_card import ModelCard, read_card, write_card
 from workflow_scripts.training.model_files import describe
 from workflow_scripts.training.rendering import load_tokenizer
 from workflow_scripts.training.session import _check_vocabulary
@@ -88,7 +87,7 @@ def test_tokenizer_template_and_generation_config_come_along(runs: Path, base: M
 
 
 def test_model_card_names_weights_and_base(runs: Path, base: ModelCard) -> None:
-    card = ModelCard(**json.loads((runs / "whole" / "model.json").read_text()))
+    card = read_card(runs / "whole" / "model.json")
     assert card.trained and card.base == base.digest and card.parameters == base.parameters
     assert card.digest == describe(card.folder)["digest"] != base.digest
 
@@ -123,7 +122,7 @@ def test_manifest_states_speed_cost_and_convention(runs: Path, store: TokenStore
 
 def tokenised(folder: Path, base: ModelCard, **settings: Any) -> Namespace:
     """Run the tokenize rule's work on seven rows."""
-    write_json(folder / "base.json", base.to_json())
+    write_card(folder / "base.json", base)
     args = Namespace(
         set=tiny.selected(folder / "set.parquet", 7),
         model=folder / "base.json",

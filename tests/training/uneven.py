@@ -94,6 +94,7 @@ def prepare(base: Path, compiled: bool):  # type: ignore[no-untyped-def]
         device=torch.device("cpu"),
         checkpoints=SimpleNamespace(folder="unused"),  # type: ignore[arg-type]
         checkpoint_every=100,
+        parameters=0,
     )
 
 

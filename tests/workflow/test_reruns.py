@@ -1,6 +1,8 @@
 """An edit reruns what depends on it and nothing else, shown by dry runs over finished results."""
 
+import os
 import shutil
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,6 +12,7 @@ import pytest
 from tests.workflow.snakemake_run import copy_checkout, outputs, planned, snakemake
 
 DEMO = ("report", "--workflow-profile", "profiles/demo")
+BASE = "data/demo/base"
 GPU_RULES = {"train", "generate"}
 CURATION = {"load_pool", "filter_quality", "decontaminate", "filter_difficulty", "select"}
 BELOW_GRADES = {"count_points", "measure", "view_samples", "write_report"}
@@ -19,6 +22,10 @@ BELOW_GRADES = {"count_points", "measure", "view_samples", "write_report"}
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkout whose demo study is up to date: placeholder results, marked as fresh."""
     where = copy_checkout(tmp_path_factory.mktemp("demo"))
+    for name in ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"):
+        path = where / BASE / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(name)
     for name in outputs(where, *DEMO):
         path = where / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -110,3 +117,42 @@ def test_a_deleted_result_is_made_again_from_the_store(finished: Path) -> None:
     finally:
         path.write_text(text)
     assert "measure" in jobs and not set(jobs) & (GPU_RULES | {"cut", "grade"})
+
+
+def test_another_number_of_checkpoints_is_no_reason_to_train(edit) -> None:
+    every = ("checkpoint_every: 50", "checkpoint_every: 7")
+    assert edit("profiles/demo/study.yaml", lambda text: text.replace(*every)) == Counter()
+
+
+def test_keeping_the_optimizer_is_no_reason_to_train(edit) -> None:
+    keep = ("keep_optimizer: false", "keep_optimizer: true")
+    assert edit("config.yaml", lambda text: text.replace(*keep)) == Counter()
+
+
+def test_another_tokenizer_selects_and_resolves_again(edit) -> None:
+    jobs = edit(f"{BASE}/tokenizer.json", lambda text: text + " ")
+    assert {"select", "resolve_model", "tokenize"} <= set(jobs) and "load_pool" not in jobs
+
+
+def test_another_config_of_the_base_resolves_it_again(edit) -> None:
+    jobs = edit(f"{BASE}/config.json", lambda text: text + " ")
+    assert {"resolve_model", "generate"} <= set(jobs) and "select" not in jobs
+
+
+def test_results_beside_a_fresh_clone_decode_and_train_nothing(
+    finished: Path, tmp_path: Path
+) -> None:
+    """A clone is newer than the results; Snakemake's own records stayed behind."""
+    clone = Path(shutil.copytree(finished, tmp_path / "clone"))
+    shutil.rmtree(clone / ".snakemake")
+    later = time.time() + 60
+    for path in clone.rglob("*"):
+        if path.is_file() and "results" not in path.relative_to(clone).parts:
+            os.utime(path, (later, later))
+    jobs = planned(clone, *DEMO)
+    assert not set(jobs) & (GPU_RULES | CURATION | {"resolve_model", "tokenize", "cut", "grade"})
+
+
+def test_a_renamed_checkout_plans_nothing(finished: Path, tmp_path: Path) -> None:
+    moved = Path(shutil.copytree(finished, tmp_path / "renamed"))  # new times, too
+    assert planned(moved, *DEMO) == Counter()

@@ -6,6 +6,8 @@ library module reruns exactly the rules whose scripts import it.
 
 import ast
 import hashlib
+import io
+import tokenize
 from functools import cache
 from pathlib import Path
 
@@ -20,6 +22,39 @@ def code_id(module: str) -> str:
     for path in closure(f"{PACKAGE}.{module}"):
         total.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes() + b"\0")
     return total.hexdigest()[:12]
+
+
+def computing_id(module: str, inert: tuple[str, ...]) -> str:
+    """Like `code_id`, of what a module computes: without comments, docstrings and `inert` modules.
+
+    inert  modules (`common.progress`, or a whole package `common.tables`) that cannot change what
+           the module computes
+    """
+    total = hashlib.sha256()
+    for path in closure(f"{PACKAGE}.{module}"):
+        name = ".".join(path.relative_to(ROOT / PACKAGE).with_suffix("").parts)
+        if any(name == skipped or name.startswith(skipped + ".") for skipped in inert):
+            continue
+        text = bare_source(path.read_text()) if path.suffix == ".py" else path.read_text()
+        total.update(name.encode() + b"\0" + text.encode() + b"\0")
+    return total.hexdigest()[:12]
+
+
+def bare_source(text: str) -> str:
+    """Python source without comments, docstrings and blank lines."""
+    lines = text.splitlines()
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type == tokenize.COMMENT:
+            row, column = token.start
+            lines[row - 1] = lines[row - 1][:column]
+    holders = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, holders) and ast.get_docstring(node, clean=False) is not None:
+            first = node.body[0]
+            lines[first.lineno - 1 : first.end_lineno] = [""] * len(
+                lines[first.lineno - 1 : first.end_lineno]
+            )
+    return "\n".join(line.rstrip() for line in lines if line.strip())
 
 
 def closure(module: str) -> list[Path]:

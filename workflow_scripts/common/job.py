@@ -24,7 +24,8 @@ def arguments(
 
     Every input and output is an option of the same name (`--pool FILE`); inputs marked MANY take a
     list. `--settings` is the slice of the config that the rule uses, as JSON, parsed into a dict.
-    `--threads` and `--gpus` are what the scheduler granted; they never change results.
+    `--operation` is JSON too: settings of how the work is done, which never change its result.
+    `--threads` and `--gpus` are what the scheduler granted; they never change results either.
     """
     parser = argparse.ArgumentParser(
         description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -39,6 +40,7 @@ def arguments(
         option = "--" + name.replace("_", "-")
         parser.add_argument(option, type=Path, required=True, metavar="FILE")
     parser.add_argument("--settings", type=json.loads, default={}, metavar="JSON")
+    parser.add_argument("--operation", type=json.loads, default={}, metavar="JSON")
     parser.add_argument("--threads", type=int, default=1, metavar="N", help="CPU threads to use")
     parser.add_argument("--gpus", type=int, default=0, metavar="N", help="GPUs that were granted")
     parser.add_argument(

@@ -9,7 +9,7 @@ import argparse
 
 import polars as pl
 
-from workflow_scripts.common.artifacts import read_facts, read_json, write_json
+from workflow_scripts.common.artifacts import read_facts, write_json
 from workflow_scripts.common.errors import ConfigError
 from workflow_scripts.common.job import ONE, log, run
 from workflow_scripts.common.provenance import provenance
@@ -17,6 +17,7 @@ from workflow_scripts.curation.constrained_choice import chooser
 from workflow_scripts.curation.domain_labels import classify_domains, domain_facts, relabelled
 from workflow_scripts.curation.pool_scan import scan_columns
 from workflow_scripts.curation.pool_writer import write_pool
+from workflow_scripts.training.model_card import read_card
 
 
 def work(args: argparse.Namespace) -> None:
@@ -25,13 +26,13 @@ def work(args: argparse.Namespace) -> None:
         raise ConfigError(f"classify_domains: rows {settings.get('rows')!r}; use unlabelled or all")
     rows = scan_columns(args.pool, ("row_id", "question", "domain"))
     asked = rows if settings["rows"] == "all" else rows.filter(pl.col("domain").is_null())
-    model = read_json(args.model)
+    model = read_card(args.model).facts()
     domains = {}
     if asked.height:
         engine = chooser(model, settings["engine"], settings["context"], settings["seed"])
         domains = classify_domains(asked, engine)
     origin = {key: read_facts(args.pool).get(key, "") for key in ("origin", "commit")}
-    facts = provenance(settings, "vllm", model=model.get("digest", ""), **origin)
+    facts = provenance(settings, "vllm", model=model["digest"], **origin)
     write_pool(args.labelled, relabelled(args.pool, domains), facts)
     write_json(args.counts, domain_facts(rows.select("row_id", "domain"), domains))
     log.info("%d of %d rows classified", len(domains), rows.height)

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from workflow_scripts.common.artifacts import read_json
 from workflow_scripts.common.errors import ConfigError
 from workflow_scripts.inference.engines import fingerprint, prepare
 from workflow_scripts.inference.plan import Study
 from workflow_scripts.inference.prompts import Vocabulary, load_vocabulary
+from workflow_scripts.training.model_card import read_card
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def open_session(
     its own, and the old one stays.
     Raises ConfigError when the study's context is larger than the model's.
     """
-    model, inference = read_json(model_path), dict(settings["inference"])
+    model, inference = read_card(model_path).facts(), dict(settings["inference"])
     inference |= {"threads": threads} if threads else {}
     inference |= {"gpus": gpus} if gpus else {}
     _check_limits(model, inference)

@@ -1,26 +1,31 @@
 """Resumable state of a run, in a folder outside the rule's declared outputs.
 
-One checkpoint is kept. A new one is written beside it under a temporary name, and replaces it only
-when it is complete, so a full disk or a kill in the middle leaves the previous one valid. Only on a
-disk with room for one but not for two is the old one deleted first, after a warning; a note tells
-the next start what was lost if the run ends in between.
+Every identity of a run (data, base, recipe, numerics, code, number of processes) has a folder of
+its own, so a checkpoint is never taken over by another run. In it one checkpoint is kept. A new one
+is written beside it under a temporary name, and replaces it only when it is complete, so a full
+disk or a kill in the middle leaves the previous one valid. Only on a disk with room for one but not
+for two is the old one deleted first, after a warning; a note tells the next start what was lost if
+the run ends in between.
 """
 
 import shutil
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch.distributed as dist
 
 from workflow_scripts.common.artifacts import read_json, write_json
-from workflow_scripts.common.errors import ConfigError, UserError
+from workflow_scripts.common.errors import UserError
 from workflow_scripts.common.job import log, warn
 from workflow_scripts.common.storage import StorageError
 from workflow_scripts.training.disk import STATE, NoRoom, Room, Way
 from workflow_scripts.training.engine import Engine
+from workflow_scripts.training.identity import differences
 from workflow_scripts.training.launch import rank
 
 REPLACING = "replacing.json"
+FINAL, FINAL_STATE = "final", "final.json"  # of a finished run, on request; never resumed from
 PART = ".part"
 
 
@@ -36,28 +41,46 @@ class Saved:
 
 
 class Checkpoints:
-    """Checkpoints of one run. `identity` is everything that decides the trained weights."""
+    """Checkpoints of one run: `identity` is all that it must share with the run that goes on."""
 
     def __init__(self, room: Room, identity: dict[str, Any]) -> None:
-        self.room, self.folder, self.identity = room, room.checkpoints, identity
-        self.single = room.short > 0
+        self.room, self.folder, self.root = room, room.checkpoints, room.checkpoints.parent
+        self.identity, self.single = identity, room.short > 0
 
     def find(self) -> Saved | None:
-        """The checkpoint to go on from, or None. ConfigError when it is of another run."""
+        """The checkpoint to go on from, or None."""
         if not (self.folder / STATE).is_file():
             self._tell_what_was_lost()
             return None
         saved = Saved(**read_json(self.folder / STATE))
         if not (self.folder / saved.tag).is_dir():
             raise UserError(f"{self.folder}: {saved.tag} is gone; delete the folder to start over")
-        changes = differences(saved.identity, self.identity)
-        if changes:
-            listed = "\n  ".join(changes)
-            raise ConfigError(
-                f"{self.folder} holds step {saved.step} of a run with other settings:\n  {listed}\n"
-                "Restore them to finish that run, or delete the folder to start over"
-            )
         return saved
+
+    def tidy_others(self) -> None:
+        """Say which checkpoints of other runs lie beside this one's, and keep the newest alone.
+
+        It stays until a run succeeds, so that settings which are put back are not trained anew.
+        """
+        if rank() != 0:
+            return
+        others = [path for path in self._others() if (path / STATE).is_file()]
+        others.sort(key=lambda path: (path / STATE).stat().st_mtime)
+        for path in others[:-1]:
+            log.info("removing %s, an older checkpoint of other settings", path)
+            shutil.rmtree(path, ignore_errors=True)
+        for path in others[-1:]:
+            saved = Saved(**read_json(path / STATE))
+            changes = differences(saved.identity, self.identity, where="in the checkpoint")
+            log.info(
+                "%s holds step %d of a run with other settings, which this run does not go on "
+                "from; it is removed when a run succeeds:\n  %s",
+                *(path, saved.step, "\n  ".join(changes)),
+            )
+
+    def _others(self) -> list[Path]:
+        found = self.root.iterdir() if self.root.is_dir() else ()
+        return [path for path in found if path.is_dir() and path != self.folder]
 
     def load(self, engine: Engine, saved: Saved) -> None:
         """Put weights, master weights and optimiser states back."""
@@ -74,14 +97,30 @@ class Checkpoints:
         all the same; the previous checkpoint then stays as it was, if there was room for both.
         """
         tag = f"step-{step:06d}"
+        self._write(engine, Saved(step, tag, micro_batch_tokens, self.identity, curve), STATE)
+        self._clear(lambda name: name.startswith("step-") and name != tag)
+        log.info("checkpoint of step %d in %s", step, self.folder)
+
+    def keep_final(
+        self, engine: Engine, step: int, micro_batch_tokens: int, curve: list[dict[str, Any]]
+    ) -> None:
+        """Write the state of the finished run as `final`; every process must call this.
+
+        NoRoom when it would not fit.
+        """
+        saved = Saved(step, FINAL, micro_batch_tokens, self.identity, curve)
+        self._write(engine, saved, FINAL_STATE)
+        log.info("optimiser states of the finished run in %s", self.folder / FINAL)
+
+    def _write(self, engine: Engine, saved: Saved, state: str) -> None:
+        step, tag = saved.step, saved.tag
         self._clear(lambda name: name.endswith(PART))
         self._make_way(step)
-        saved = Saved(step, tag, micro_batch_tokens, self.identity, curve)
         try:
             engine.deepspeed.save_checkpoint(str(self.folder), tag=tag + PART, save_latest=False)
             dist.barrier()
             if rank() == 0:
-                self._put(saved)
+                self._put(saved, state)
         except (OSError, RuntimeError, StorageError) as error:
             sizes = self.room.sizes()
             shutil.rmtree(self.folder / (tag + PART), ignore_errors=True)
@@ -89,8 +128,6 @@ class Checkpoints:
                 f"cannot write the checkpoint of step {step} to {self.folder} ({error}; {sizes}). "
                 f"Make room and run again: {self.room.standing()}"
             ) from error
-        self._clear(lambda name: name.startswith("step-") and name != tag)
-        log.info("checkpoint of step %d in %s", step, self.folder)
 
     def _make_way(self, step: int) -> None:
         """Check that the checkpoint of `step` fits, and delete the old one if only one does."""
@@ -117,11 +154,11 @@ class Checkpoints:
             (self.folder / STATE).unlink()
         self._clear(lambda name: name.startswith("step-"))
 
-    def _put(self, saved: Saved) -> None:
-        """Name a complete checkpoint as the one to go on from."""
+    def _put(self, saved: Saved, state: str) -> None:
+        """Name a complete checkpoint as the one to go on from, or as the final one."""
         shutil.rmtree(self.folder / saved.tag, ignore_errors=True)
         (self.folder / (saved.tag + PART)).rename(self.folder / saved.tag)
-        write_json(self.folder / STATE, saved.__dict__)
+        write_json(self.folder / state, saved.__dict__)
         (self.folder / REPLACING).unlink(missing_ok=True)
 
     def _tell_what_was_lost(self) -> None:
@@ -134,10 +171,18 @@ class Checkpoints:
                 "both: it starts over"
             )
 
-    def remove(self) -> None:
-        """Delete everything: the run has succeeded."""
-        if rank() == 0:
-            shutil.rmtree(self.folder, ignore_errors=True)
+    def remove(self, keep_final: bool) -> None:
+        """Delete everything, of other settings too, but `final`: the run has succeeded."""
+        if rank() != 0:
+            return
+        for path in self._others():
+            log.info("removing %s, a checkpoint of other settings: this run has succeeded", path)
+        if not keep_final:
+            shutil.rmtree(self.root, ignore_errors=True)
+            return
+        (self.folder / STATE).unlink(missing_ok=True)  # first: no state without its checkpoint
+        for path in [*self._others(), *self.folder.glob("step-*")]:
+            shutil.rmtree(path, ignore_errors=True)
 
     def _clear(self, which: Any) -> None:
         if rank() == 0 and self.folder.is_dir():
@@ -145,15 +190,3 @@ class Checkpoints:
                 if path.is_dir() and which(path.name):
                     shutil.rmtree(path, ignore_errors=True)
         dist.barrier()
-
-
-def differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> list[str]:
-    """`key: old -> new` for every leaf that differs, in sorted order."""
-    lines: list[str] = []
-    for key in sorted({*old, *new}):
-        a, b, name = old.get(key), new.get(key), f"{prefix}{key}"
-        if isinstance(a, dict) and isinstance(b, dict):
-            lines += differences(a, b, f"{name}.")
-        elif a != b:
-            lines.append(f"{name}: {a!r} in the checkpoint, {b!r} now")
-    return lines

@@ -6,10 +6,12 @@ No torch, so that it can be asked before anything is loaded.
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
+from typing import Any
 
 from workflow_scripts.common.artifacts import read_json
 from workflow_scripts.common.errors import UserError
 from workflow_scripts.common.job import log, warn
+from workflow_scripts.common.provenance import digest
 from workflow_scripts.common.storage import (
     StorageError,
     folder_bytes,
@@ -57,10 +59,16 @@ class Room:
     exported: int
 
     @classmethod
-    def of(cls, settings: TrainSettings, parameters: int) -> "Room":
-        """Room of a run that trains a model of so many parameters."""
+    def of(
+        cls, settings: TrainSettings, parameters: int, identity: dict[str, Any] | None = None
+    ) -> "Room":
+        """Room of a run that trains a model of so many parameters.
+
+        identity  of the run, whose checkpoints have a folder of their own
+        """
         needs = TrainingNeeds.of(parameters, settings.to_json(), settings.gpus)
-        folders = Path(settings.checkpoints), Path(settings.weights)
+        own = digest(identity) if identity is not None else "run"
+        folders = Path(settings.checkpoints) / own, Path(settings.weights)
         return cls(*folders, needs.checkpoint, needs.weights)
 
     @property
@@ -138,6 +146,8 @@ class Room:
                 f"{gb(2 * self.checkpoint)}), {needs}"
             )
         fix = "Make room there, or set `results:` to a folder on a larger disk"
+        if others := folder_bytes(self.checkpoints.parent) - folder_bytes(self.checkpoints):
+            fix += f" ({self.checkpoints.parent} holds {gb(others)} of other settings)"
         if planned and self.free >= self.exported * MARGIN:
             fix += (
                 f", or train without checkpoints (training.checkpoint_every: {steps + 1}): then a "

@@ -11,11 +11,8 @@ from workflow_scripts.common.storage import storage_fault
 from workflow_scripts.training.engine import Engine
 from workflow_scripts.training.launch import rank, world_size
 from workflow_scripts.training.micro_batch import Packed
-from workflow_scripts.training.model_files import tensors, weight_files
+from workflow_scripts.training.model_files import copy_companions, tensors, weight_files
 
-# Everything beside the weights that generation depends on, taken from the base as it is.
-COPIED = ("tokenizer*", "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt")
-COPIED += ("chat_template*", "generation_config.json")
 SHARD = "5GB"
 
 
@@ -35,9 +32,7 @@ def save_model(engine: Engine, base: Path, folder: Path) -> None:
             engine.module.causal_lm.save_pretrained(
                 part, state_dict=dict(state or {}), max_shard_size=SHARD
             )
-            for pattern in COPIED:
-                for path in base.glob(pattern):
-                    shutil.copyfile(path, part / path.name)
+            copy_companions(base, part)
             check_tensors(state or {}, part)
         except (OSError, SafetensorError) as error:
             fault = storage_fault(error, folder)

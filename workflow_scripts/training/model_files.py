@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 import struct
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -11,10 +12,23 @@ from typing import Any
 
 from workflow_scripts.common.artifacts import read_json
 from workflow_scripts.common.errors import InputError
+from workflow_scripts.common.provenance import canonical_json
 
 INDEX = "model.safetensors.index.json"
 SINGLE = "model.safetensors"
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json")
+TOKENIZER_PARTS = (*TOKENIZER_FILES, "merges.txt", "added_tokens.json", "special_tokens_map.json")
+TOKENIZER_CONFIG = "tokenizer_config.json"
+TEMPLATE = "chat_template.jinja"
+GENERATION = "generation_config.json"
+# Everything beside weights and config that generation depends on; a trained model takes it from its
+# base as it is.
+COMPANIONS = ("tokenizer*", "special_tokens_map.json", "added_tokens.json", "vocab.json")
+COMPANIONS += ("merges.txt", "chat_template*", GENERATION)
+# Keys of config files that say who wrote them, not what the model computes.
+BOOKKEEPING = ("transformers_version", "_name_or_path", "name_or_path", "_commit_hash", "use_cache")
+BOOKKEEPING += ("_from_model_config", "_attn_implementation_autoset")
+CUSTOM_CODE = "auto_map"
 DTYPES = {"BF16": "bfloat16", "F16": "float16", "F32": "float32", "F64": "float64"}
 
 
@@ -133,12 +147,88 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def content_digests(folder: Path) -> dict[str, str | None]:
+    """SHA-256 (hex) of what decides a model's behaviour beside its weights; null where absent.
+
+    config      config.json without bookkeeping, either spelling of the number format
+    tokenizer   vocabulary, merges, added and special tokens, tokenizer_config.json
+    template    the chat template, from whichever file transformers takes it
+    generation  generation_config.json without bookkeeping
+    """
+    return {
+        "config_digest": _settings_digest(folder / "config.json"),
+        "tokenizer_digest": _tokenizer_digest(folder),
+        "template_digest": _template_digest(folder),
+        "generation_digest": _settings_digest(folder / GENERATION),
+    }
+
+
+def _settings_digest(path: Path, *also_without: str) -> str | None:
+    if not path.is_file():
+        return None
+    content = {k: v for k, v in read_json(path).items() if k not in (*BOOKKEEPING, *also_without)}
+    if "torch_dtype" in content:  # the name of `dtype` before transformers 5
+        content.setdefault("dtype", content["torch_dtype"])
+        del content["torch_dtype"]
+    return _text_digest(canonical_json(content))
+
+
+def _tokenizer_digest(folder: Path) -> str | None:
+    sums = {name: _sha256(folder / name) for name in TOKENIZER_PARTS if (folder / name).is_file()}
+    if not sums:
+        return None
+    config = _settings_digest(folder / TOKENIZER_CONFIG, "chat_template")
+    return _text_digest(canonical_json(sums | {TOKENIZER_CONFIG: config}))
+
+
+def _template_digest(folder: Path) -> str | None:
+    if (folder / TEMPLATE).is_file():
+        return _text_digest((folder / TEMPLATE).read_text())
+    for name in ("chat_template.json", TOKENIZER_CONFIG):
+        found = read_json(folder / name) if (folder / name).is_file() else {}
+        if found.get("chat_template"):
+            text = found["chat_template"]
+            return _text_digest(text if isinstance(text, str) else canonical_json(text))
+    return None
+
+
+def _text_digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def copy_companions(base: Path, folder: Path) -> None:
+    """Give a folder the tokenizer, chat template and generation config of another, no others."""
+    for pattern in COMPANIONS:
+        for path in folder.glob(pattern):
+            # transformers writes a generation config where the base has none
+            if path.is_file() and path.name != GENERATION and not (base / path.name).is_file():
+                path.unlink()
+        for path in base.glob(pattern):
+            if path.is_file():
+                shutil.copyfile(path, folder / path.name)
+
+
+def refuse_custom_code(folder: Path) -> None:
+    """InputError when config files ask for Python code of the model's own, which is never run."""
+    for name in ("config.json", TOKENIZER_CONFIG):
+        path = folder / name
+        asked = read_json(path).get(CUSTOM_CODE) if path.is_file() else None
+        if asked:
+            wanted = ", ".join(sorted(asked) if isinstance(asked, dict) else [str(asked)])
+            raise InputError(
+                f"{path}: `{CUSTOM_CODE}` asks for code that comes with the model ({wanted}). Such "
+                "code is never run here. Use a model whose architecture transformers and vllm "
+                f"bring; if they bring this one, take `{CUSTOM_CODE}` out of a local copy's {name}"
+            )
+
+
 def describe(folder: Path) -> dict[str, Any]:
     """The facts of a model folder that `model.json` carries.
 
     Checks config, tokenizer and weights; InputError says what is missing or does not fit.
     """
     config = read_config(folder)
+    refuse_custom_code(folder)
     if not any((folder / name).is_file() for name in TOKENIZER_FILES):
         raise InputError(
             f"{folder}: no tokenizer (none of {', '.join(TOKENIZER_FILES)}); copy it from the base"
@@ -154,6 +244,7 @@ def describe(folder: Path) -> dict[str, Any]:
         raise InputError(f"{folder}: weights are {kind}; use a model in bf16, fp16 or fp32")
     return {
         "digest": weights_digest(files),
+        **content_digests(folder),
         "architecture": config["architectures"][0],
         "parameters": counts.total(),
         "context": config.get("max_position_embeddings"),

@@ -111,5 +111,4 @@ def wrap(causal_lm: nn.Module, backend: Backend, slab_rows: int = SLAB_ROWS) -> 
             f"{config.architectures}: this architecture has no exchangeable attention in "
             "transformers; use a dense Qwen- or Llama-like model"
         )
-    causal_lm.config.use_cache = False
     return PackedModel(causal_lm.train(), backend, slab_rows)

@@ -53,6 +53,7 @@ def ready_run(
         device=device,
         checkpoints=checkpoints,
         checkpoint_every=settings.checkpoint_every,
+        parameters=sum(getattr(p, "ds_numel", p.numel()) for p in model.parameters()),
     )
 
 

@@ -1,17 +1,17 @@
 """Find a pretrained model (local folder or hub id), check it, and write its `model.json`.
 
-settings: one entry of `models`: {"name", "title", "path", "revision"}.
+settings: one entry of `models`: {"name", "title", "path", "revision"}. Where the model lies goes to
+`location.json` beside `--model`.
 """
 
 import argparse
-from pathlib import Path
 
-from workflow_scripts.common.artifacts import write_json
 from workflow_scripts.common.errors import ConfigError
 from workflow_scripts.common.job import log, run
 from workflow_scripts.training.hub import locate
-from workflow_scripts.training.model_card import ModelCard
+from workflow_scripts.training.model_card import ModelCard, write_card
 from workflow_scripts.training.model_files import describe
+from workflow_scripts.training.tokenizer_probe import check_tokenizer
 
 
 def work(args: argparse.Namespace) -> None:
@@ -20,22 +20,19 @@ def work(args: argparse.Namespace) -> None:
         if not settings.get(key):
             raise ConfigError(f"models: an entry has no `{key}` ({settings})")
     source = locate(settings["path"], settings.get("revision"))
+    facts = describe(source.folder)
+    check_tokenizer(source.folder)
     card = ModelCard(
         name=settings["name"],
-        path=portable(source.folder),
+        path=str(source.folder),
         revision=source.revision,
         trained=False,
         base=None,
-        **describe(source.folder),
+        source=settings["path"],
+        **facts,
     )
-    write_json(args.model, card.to_json())
+    write_card(args.model, card)
     log.info("%s: %s, %s parameters", card.name, card.architecture, f"{card.parameters:,}")
-
-
-def portable(folder: Path) -> str:
-    """The folder relative to the working directory where it lies inside it, else absolute."""
-    resolved, here = folder.resolve(), Path.cwd().resolve()
-    return str(resolved.relative_to(here) if resolved.is_relative_to(here) else resolved)
 
 
 def main() -> None:

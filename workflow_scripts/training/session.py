@@ -1,7 +1,7 @@
 """One fine-tuning run from start to finish: load, train or resume, save, verify."""
 
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,20 +10,21 @@ import polars as pl
 import torch
 
 from workflow_scripts.common.errors import InputError
-from workflow_scripts.common.job import log
+from workflow_scripts.common.job import log, warn
 from workflow_scripts.training import cpu_linear, export, manifest
 from workflow_scripts.training.attention import Backend, choose
 from workflow_scripts.training.checkpoints import Checkpoints, Saved
 from workflow_scripts.training.compile_layers import should_compile
 from workflow_scripts.training.deepspeed_config import deepspeed_config, zero_stage
-from workflow_scripts.training.disk import Room
+from workflow_scripts.training.disk import NoRoom, Room
 from workflow_scripts.training.engine import Engine, start_distributed
+from workflow_scripts.training.identity import Record, identity, run_identity, trained_card
 from workflow_scripts.training.launch import rank, world_size
 from workflow_scripts.training.loop import Run, train_steps
 from workflow_scripts.training.loss import SLAB_ROWS
 from workflow_scripts.training.micro_batch import Packed, assemble, sample_weights
 from workflow_scripts.training.model_card import ModelCard
-from workflow_scripts.training.model_files import describe, read_config
+from workflow_scripts.training.model_files import read_config
 from workflow_scripts.training.packed_model import load
 from workflow_scripts.training.preparation import ready_run
 from workflow_scripts.training.recipe import TrainSettings
@@ -39,8 +40,7 @@ class Outcome:
     """What the train rule writes."""
 
     card: ModelCard
-    manifest: dict[str, Any]
-    curve: pl.DataFrame
+    record: Record
     summary: str
 
 
@@ -64,12 +64,17 @@ def finetune(
     if saved:
         run.checkpoints.load(run.engine, saved)
         log.info("going on after step %d of %d", saved.step, run.schedule.total)
+    if rank() == 0 and run.checkpoint_every >= run.schedule.total:
+        log.info(
+            "checkpoint_every is %d and the run has %d steps: at most one early checkpoint is kept",
+            *(run.checkpoint_every, run.schedule.total),
+        )
     loaded = time.perf_counter()
     train_steps(run, saved.step if saved else 0, curve, stop)
     trained = time.perf_counter()
     facts = _save(settings, run, base, dtype)
-    if not settings.keep_optimizer:
-        run.checkpoints.remove()
+    if settings.keep_optimizer:
+        _keep_final(run, curve)
     if rank() != 0:
         return None
     seconds = {
@@ -78,13 +83,26 @@ def finetune(
         "save": time.perf_counter() - trained,
         "total": time.perf_counter() - started,
     }
-    frame = manifest.curve_frame(curve)
     facts |= {
         "attention": {"backend": backend.name, "relative_error": error},
         "resumed_at_step": saved.step if saved else None,
         "seconds": seconds,
     }
-    return _outcome(settings, run, base, frame, facts)
+    outcome = _outcome(settings, run, base, manifest.curve_frame(curve), facts)
+    outcome.record.write(Path(settings.weights))
+    run.checkpoints.remove(keep_final=settings.keep_optimizer)  # not before the record is there
+    return outcome
+
+
+def _keep_final(run: Run, curve: list[dict[str, Any]]) -> None:
+    """Keep the optimiser's states; the weights are on disk, so want of room is a warning."""
+    try:
+        run.checkpoints.keep_final(
+            run.engine, run.schedule.total, run.plan.micro_batch_tokens, curve
+        )
+    except NoRoom as error:
+        if rank() == 0:
+            warn(f"training.keep_optimizer: {error}; the trained weights are complete")
 
 
 def _prepare(
@@ -97,10 +115,10 @@ def _prepare(
 ) -> tuple[Run, Saved | None]:
     compiled = should_compile(settings.compile, device.type, backend.name)
     config = deepspeed_config(settings, device.type, compiled)
-    checkpoints = Checkpoints(
-        Room.of(settings, base.parameters), identity(settings, store, base, config)
-    )
-    saved = checkpoints.find()  # another run's is refused before anything is loaded
+    shared = run_identity(settings, store, base, device.type, world_size())
+    checkpoints = Checkpoints(Room.of(settings, base.parameters, shared), shared)
+    checkpoints.tidy_others()
+    saved = checkpoints.find()
     partitioned = config if zero_stage(config) == 3 else None
     model = load(base.folder, backend, dtype, SLAB_ROWS, partitioned)
     if partitioned is None:
@@ -109,23 +127,6 @@ def _prepare(
             cpu_linear.use_onednn(model)
     engine = Engine(model, config, settings.recipe.weight_decay)
     return ready_run(settings, store, engine, device, compiled, checkpoints, saved), saved
-
-
-def identity(
-    settings: TrainSettings, store: TokenStore, base: ModelCard, config: dict[str, Any]
-) -> dict[str, Any]:
-    """Everything that a checkpoint must share with the run that goes on from it."""
-    recipe = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(settings.recipe).items()}
-    return {
-        "recipe": recipe,
-        "seed": settings.seed,
-        "precision": settings.precision,
-        "micro_batch_tokens": settings.micro_batch_tokens,
-        "processes": world_size(),
-        "base": base.digest,
-        "tokens": store.digest,
-        "deepspeed": config,
-    }
 
 
 def _check_vocabulary(store: TokenStore, base: ModelCard) -> None:
@@ -162,18 +163,13 @@ def _outcome(
     curve: pl.DataFrame,
     facts: dict[str, Any],
 ) -> Outcome:
-    card = ModelCard(
-        name=settings.name,
-        path=settings.weights,
-        revision=None,
-        trained=True,
-        base=base.digest,
-        **describe(Path(settings.weights)),
-    )
+    card = trained_card(settings, base)
     rates = manifest.throughput(run, curve)
     written = {
         "model": settings.name,
+        "digest": card.digest,
         "base": base.name,
+        "base_digest": base.digest,
         "samples": len(run.store),
         "steps": run.schedule.total,
         "steps_per_epoch": run.schedule.steps_per_epoch,
@@ -191,4 +187,5 @@ def _outcome(
         f"{rates['tokens_per_second']:,.0f} tokens/s, MFU {rates['mfu']:.1%} (causal), loss "
         f"{written['loss']['first']:.4f} -> {written['loss']['last']:.4f}"
     )
-    return Outcome(card, written, curve, summary)
+    record = Record(identity(settings, run.store, base), card.digest, written, curve.write_csv())
+    return Outcome(card, record, summary)

@@ -26,8 +26,13 @@ class StopSignal:
 
     def requested(self, device: torch.device) -> bool:
         """Whether any process was asked to stop; all processes get the same answer."""
-        if world_size() == 1:
-            return self.received is not None
-        flag = torch.tensor([self.received is not None], dtype=torch.int32, device=device)
-        dist.all_reduce(flag, op=dist.ReduceOp.MAX)
-        return bool(flag.item())
+        return any_process(self.received is not None, device)
+
+
+def any_process(flag: bool, device: torch.device) -> bool:
+    """Whether `flag` is true on any process; every process must call this and all agree."""
+    if world_size() == 1:
+        return flag
+    both = torch.tensor([flag], dtype=torch.int32, device=device)
+    dist.all_reduce(both, op=dist.ReduceOp.MAX)
+    return bool(both.item())
