@@ -15,6 +15,7 @@ sys.path.insert(0, str(workflow.basedir))
 from workflow_scripts import rehearsal
 from workflow_scripts.common.code_id import code_id
 from workflow_scripts.common.errors import UserError
+from workflow_scripts.host_memory import HostMemory
 from workflow_scripts.interpreter import use_own_python
 from workflow_scripts.rule_settings import RuleSettings
 from workflow_scripts.study import Study
@@ -38,6 +39,7 @@ try:
     SETTINGS = RuleSettings(STUDY)
     if workflow.is_main_process:
         STUDY.check_gpus(workflow.global_resources.get("gpu").value)
+    MEMORY = HostMemory(STUDY)
 except UserError as error:
     sys.exit(f"error: {error}")  # a WorkflowError would add the line of this file
 
@@ -48,7 +50,10 @@ pathvars:
 
 
 onstart:
-    claim_results(STUDY)
+    try:
+        claim_results(STUDY)
+    except UserError as error:
+        sys.exit(f"error: {error}")
 
 
 def by_content(files, known):
@@ -81,9 +86,16 @@ rule report:
 
 
 rule estimate:
-    """What decoding will take, before it runs: measured on the pretrained models."""
+    """What training and decoding will take, before they run; decoding is measured by a probe."""
     input:
-        expand("<results>/estimates/{model}.json", model=STUDY.pretrained),
+        STUDY.if_trained("<results>/estimates/training.txt"),
+        "<results>/estimates/all.txt",
+
+
+rule estimate_training:
+    """The part of `estimate` that needs no GPU and no weights."""
+    input:
+        STUDY.if_trained("<results>/estimates/training.txt"),
 
 
 rule rehearse:

@@ -89,6 +89,7 @@ def prepare(args: argparse.Namespace, name: str) -> Any:
     from workflow_scripts.training.checkpoints import Checkpoints
     from workflow_scripts.training.compile_layers import should_compile
     from workflow_scripts.training.deepspeed_config import deepspeed_config
+    from workflow_scripts.training.disk import Room
     from workflow_scripts.training.engine import Engine, start_distributed
     from workflow_scripts.training.preparation import ready_run
     from workflow_scripts.training.recipe import Recipe, TrainSettings
@@ -109,7 +110,8 @@ def prepare(args: argparse.Namespace, name: str) -> Any:
     store = store_of(lengths, sizes["vocab_size"], 1)
     model = packed_model.wrap(random_weights(sizes, config, name), backend)
     engine = Engine(model, config, settings.recipe.weight_decay)
-    run = ready_run(settings, store, engine, device, compiled, Checkpoints(Path("none"), {}))
+    nowhere = Room(Path("none"), Path("none"), 0, 0)
+    run = ready_run(settings, store, engine, device, compiled, Checkpoints(nowhere, {}))
     print(f"    {run.plan}", flush=True)
     return run
 

@@ -86,6 +86,7 @@ def run_ours(variant: Variant, steps: int, warm: int) -> dict[str, Any]:
     from workflow_scripts.training.checkpoints import Checkpoints
     from workflow_scripts.training.compile_layers import should_compile
     from workflow_scripts.training.deepspeed_config import deepspeed_config
+    from workflow_scripts.training.disk import Room
     from workflow_scripts.training.engine import Engine, start_distributed
     from workflow_scripts.training.preparation import ready_run
     from workflow_scripts.training.recipe import Recipe, TrainSettings
@@ -116,7 +117,8 @@ def run_ours(variant: Variant, steps: int, warm: int) -> dict[str, Any]:
     else:
         config = deepspeed_config(settings, name, compiled)
         engine = Engine(model, config, settings.recipe.weight_decay, one_pass=variant.one_pass)
-    run = ready_run(settings, store, engine, device, compiled, Checkpoints(Path("none"), {}))
+    nowhere = Room(Path("none"), Path("none"), 0, 0)
+    run = ready_run(settings, store, engine, device, compiled, Checkpoints(nowhere, {}))
     plan, shape = run.plan, run.shape
     print(f"    {plan}", flush=True)
     loaded = time.perf_counter() - started

@@ -22,7 +22,7 @@ rule generate:
     resources:
         **STUDY.store_tokens,
         gpu=config["inference"]["gpus"],
-        mem_mb=32000,
+        mem_mb=lambda w, attempt: MEMORY.engine(w.model, attempt),
         runtime=720,
     params:
         settings=lambda w: SETTINGS.generate(w.model),
@@ -78,7 +78,7 @@ rule probe_model:
     resources:
         **STUDY.store_tokens,
         gpu=config["inference"]["gpus"],
-        mem_mb=32000,
+        mem_mb=lambda w, attempt: MEMORY.engine(w.model, attempt),
         runtime=60,
     params:
         settings=lambda w: SETTINGS.generate(w.model),

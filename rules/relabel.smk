@@ -45,7 +45,7 @@ rule answer_pool:
     threads: STUDY.threads("inference")
     resources:
         gpu=config["inference"]["gpus"],
-        mem_mb=32000,
+        mem_mb=lambda w, attempt: MEMORY.engine(w.solver, attempt),
         runtime=2880,
     params:
         settings=lambda w: SETTINGS.answer_pool(w.solver),
@@ -155,7 +155,7 @@ rule classify_domains:
     threads: STUDY.threads("inference")
     resources:
         gpu=config["inference"]["gpus"],
-        mem_mb=32000,
+        mem_mb=lambda w, attempt: MEMORY.engine("classifier", attempt),
         runtime=480,
     params:
         settings=SETTINGS.classify_domains(),

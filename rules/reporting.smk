@@ -276,3 +276,32 @@ rule show_summary:
         "--checks {input.checks} --report {input.report} --engines {input.engines} "
         "--training {input.training} --summary {output.summary} "
         "--settings {params.settings:q} --log {log}"
+
+
+rule show_estimate:
+    """What training and decoding will take, in one table, before they run."""
+    input:
+        training=expand("<results>/estimates/training/{model}.json", model=STUDY.trained),
+        decoding=lambda w: expand(
+            "<results>/estimates/{model}.json", model=STUDY.pretrained if w.part == "all" else []
+        ),
+    output:
+        table="<results>/estimates/{part}.txt",
+    log:
+        "<logs>/show_estimate/{part}.log",
+    benchmark:
+        "<results>/runtimes/show_estimate/{part}.tsv"
+    wildcard_constraints:
+        part="all|training",
+    conda:
+        "../envs/reporting.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        settings=SETTINGS.show_estimate(),
+        code=code_id("reporting.show_estimate"),
+    shell:
+        "python -m workflow_scripts.reporting.show_estimate --training {input.training} "
+        "--decoding {input.decoding} --table {output.table} "
+        "--settings {params.settings:q} --log {log}"

@@ -58,6 +58,29 @@ rule tokenize:
         "--settings {params.settings:q} --log {log}"
 
 
+rule forecast_training:
+    """Steps, tokens, time, memory and disk of a fine-tune, from its settings; nothing is loaded."""
+    output:
+        estimate="<results>/estimates/training/{model}.json",
+    log:
+        "<logs>/forecast_training/{model}.log",
+    benchmark:
+        "<results>/runtimes/forecast_training/{model}.tsv"
+    wildcard_constraints:
+        model="|".join(STUDY.trained) or "$^",
+    conda:
+        STUDY.environment("training")
+    resources:
+        mem_mb=4000,
+        runtime=20,
+    params:
+        settings=lambda w: SETTINGS.forecast_training(w.model),
+        code=code_id("training.forecast_training"),
+    shell:
+        "python -m workflow_scripts.training.forecast_training --estimate {output.estimate} "
+        "--settings {params.settings:q} --log {log}"
+
+
 rule train:
     """Full-parameter fine-tuning with DeepSpeed; resumes from its last checkpoint."""
     input:
@@ -79,7 +102,7 @@ rule train:
     threads: STUDY.threads("training")
     resources:
         gpu=config["training"]["gpus"],
-        mem_mb=32000,
+        mem_mb=lambda w, attempt: MEMORY.train(w.model, attempt),
         runtime=240,
     params:
         settings=lambda w: SETTINGS.train(w.model),

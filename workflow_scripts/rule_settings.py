@@ -4,6 +4,8 @@ A rule gets only the keys it uses, so that a change reruns only what depends on 
 that reordering the config reruns nothing. Every method is named after the rule that it serves.
 """
 
+import json
+from pathlib import Path
 from typing import Any
 
 from workflow_scripts.common.delimiters import Delimiters
@@ -27,6 +29,9 @@ CUT_KEYS = (
     "mode",
 )
 CELL_KEYS = ("budgets", "methods", "context", "answer_tokens")
+
+
+FULL = 59_000  # rows of the published pool, before any filter
 
 
 class RuleSettings:
@@ -145,6 +150,37 @@ class RuleSettings:
         """How rule train works; no reason to run it again."""
         training = self.study.config["training"]
         return canonical_json({key: training[key] for key in TRAIN_OPERATION_KEYS})
+
+    def forecast_training(self, model: str) -> str:
+        """Settings of rule forecast_training: the train rule's, and what is known of its data.
+
+        `seen` changes when the files that it reads do, which are no inputs: they need not exist.
+        """
+        config, results = self.study.config, self.study.results
+        selector = self.study.set_of(model)
+        counted = selector.removeprefix("size-") if selector != "full" else FULL
+        files = {
+            "samples": Path(f"{results}/training/{model}/samples.parquet"),
+            "set": Path(f"{results}/curation/sets/{selector}.parquet"),
+        }
+        base = self.study.downloads[self.study.base_of(model)]
+        return self._json(
+            {
+                **json.loads(self.train(model)),
+                **json.loads(self.train_operation),
+                "gpus": config["training"]["gpus"],
+                "threads": config["training"]["threads"],
+                "base": {"path": base["path"], "revision": base.get("revision", "main")},
+                "count": int(counted if str(counted).isdigit() else _selection_size(config)),
+                "max_sample_tokens": config["training"]["max_sample_tokens"],
+                **{name: str(path) if path.exists() else None for name, path in files.items()},
+                "seen": [path.stat().st_mtime_ns for path in files.values() if path.exists()],
+            }
+        )
+
+    def show_estimate(self) -> str:
+        """Settings of rule show_estimate."""
+        return self._json({"results": self.study.results, **self._titles()})
 
     def generate(self, model: str) -> str:
         """Settings of rules generate and cut for a model."""
@@ -269,6 +305,10 @@ class RuleSettings:
     @staticmethod
     def _without(section: Entry, *keys: str) -> Entry:
         return {key: value for key, value in section.items() if key not in keys}
+
+
+def _selection_size(config: Entry) -> int:
+    return int(config["curation"]["selection"]["size"])
 
 
 def _source(source: Entry) -> Entry:

@@ -1,9 +1,9 @@
 """A results folder belongs to one study: results of different studies are never mixed."""
 
 import json
-import os
 from pathlib import Path
 
+from workflow_scripts.common.artifacts import write_text
 from workflow_scripts.common.errors import ConfigError
 from workflow_scripts.study import Study
 
@@ -26,14 +26,7 @@ def refuse_other_study(study: Study) -> None:
 
 def claim_results(study: Study) -> None:
     """Write the study's name into its results folder, whole or not at all."""
-    mark = Path(study.results) / MARK
-    mark.parent.mkdir(parents=True, exist_ok=True)
-    part = mark.with_name(f".{MARK}.{os.getpid()}.part")
-    try:
-        part.write_text(json.dumps({"study": study.config["study"]}) + "\n")
-        os.replace(part, mark)
-    finally:
-        part.unlink(missing_ok=True)
+    write_text(Path(study.results) / MARK, json.dumps({"study": study.config["study"]}) + "\n")
 
 
 def _owner(mark: Path) -> str:

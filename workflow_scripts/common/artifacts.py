@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,18 +11,24 @@ from typing import Any
 import polars as pl
 
 from workflow_scripts.common.errors import InputError
+from workflow_scripts.common.storage import writing
 
 
 @contextmanager
 def atomic(path: Path) -> Iterator[Path]:
-    """A temporary name beside `path`, renamed to it only if the block succeeds."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """A temporary name beside `path`, renamed to it only if the block succeeds.
+
+    StorageError where the file system refuses the write: it is full, read-only or not the user's.
+    """
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        yield part
-        os.replace(part, path)
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield part
+            os.replace(part, path)
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)

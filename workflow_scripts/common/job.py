@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from workflow_scripts.common.errors import UserError
+from workflow_scripts.common.storage import StorageError, storage_fault, writing
 
 log = logging.getLogger("s1flow")
 
@@ -86,15 +87,17 @@ def run(
 ) -> None:
     """Parse the command line and call `work(args)`; exit 1 with one clear message on failure."""
     args = arguments(doc, inputs, outputs)
-    for name in outputs:
-        getattr(args, name).parent.mkdir(parents=True, exist_ok=True)
-    terminal = _redirect(args.log)
+    terminal = None
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
     try:
+        terminal = _redirect(args.log)
+        for name in outputs:
+            with writing(getattr(args, name).parent):
+                getattr(args, name).parent.mkdir(parents=True, exist_ok=True)
         work(args)
     except UserError as error:
-        log.error("error: %s", error)
         _tell(terminal, f"error: {error}", args.log)
+        log.error("error: %s", error)
         sys.exit(1)
     except KeyboardInterrupt as stop:
         message = f"interrupted{f'; {stop}' if str(stop) else ''}"
@@ -102,26 +105,53 @@ def run(
         _tell(terminal, message, args.log)
         sys.exit(INTERRUPTED)
     except Exception as error:
-        traceback.print_exc()
+        # A write of a library's own, such as a cache's. (No permission may be about reading.)
+        fault = None if isinstance(error, PermissionError) else _refused(error, args, outputs)
+        if fault is not None:
+            _tell(terminal, f"error: {fault}", args.log)
+            log.error("error: %s", fault)
+            sys.exit(1)
         _tell(terminal, f"unexpected {type(error).__name__}: {error}", args.log)
+        traceback.print_exc()
         sys.exit(1)
+
+
+def _refused(
+    error: Exception, args: argparse.Namespace, outputs: Sequence[str]
+) -> StorageError | None:
+    """The storage fault behind an error that names its file, or else this job's first output."""
+    named = getattr(error, "filename", None)
+    places = [Path(named)] if named else [getattr(args, name) for name in outputs]
+    return storage_fault(error, places[0] if places else Path.cwd())
 
 
 def _redirect(path: Path | None) -> int | None:
     """Send this process's (and its children's) output to the log; return the old stderr."""
     if path is None:
         return None
-    path.parent.mkdir(parents=True, exist_ok=True)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        target = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
     terminal = os.dup(2)
     sys.stdout.flush()
     sys.stderr.flush()
-    target = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
     os.dup2(target, 1)
     os.dup2(target, 2)
     os.close(target)
     os.environ["S1FLOW_TERMINAL_FD"] = str(terminal)
+    os.environ["S1FLOW_TERMINAL_OF"] = str(os.getpid())
     os.set_inheritable(terminal, False)
     return terminal
+
+
+def warn(message: str) -> None:
+    """A warning in the log and, if the log is a file, on the terminal too.
+
+    A process that this job started has not inherited the terminal: the log alone tells it.
+    """
+    log.warning("warning: %s", message)
+    if os.environ.get("S1FLOW_TERMINAL_OF") == str(os.getpid()):
+        os.write(int(os.environ["S1FLOW_TERMINAL_FD"]), f"\nwarning: {message}\n".encode())
 
 
 def _tell(terminal: int | None, message: str, path: Path | None) -> None:

@@ -4,7 +4,7 @@ What the probe decodes stays in the store, so the sweep does not decode it again
 """
 
 import argparse
-import os
+import resource
 
 from workflow_scripts.common.artifacts import write_json
 from workflow_scripts.common.job import MANY, ONE, run
@@ -33,8 +33,6 @@ def work(args: argparse.Namespace) -> None:
     finally:
         store.close()
     write_json(args.estimate, {"model": session.model["name"], **found.as_facts()})
-    text = found.lines(session.model["name"]) + "\n"
-    os.write(int(os.environ.get("S1FLOW_TERMINAL_FD", "2")), text.encode())
 
 
 def probe(session: Session, plans: list[Plan], store: Store, settings: dict) -> Forecast:
@@ -51,7 +49,9 @@ def probe(session: Session, plans: list[Plan], store: Store, settings: dict) -> 
         engine.close()
     rows = read_rows(chosen, store)
     filled = prefilled(sweep, store, len(chosen))
-    return forecast(plans, chosen, rows, rates, filled, session.model, session.inference)
+    of = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    host = 1024.0 * sum(usage.ru_maxrss for usage in of)
+    return forecast(plans, chosen, rows, rates, filled, session.model, session.inference, host)
 
 
 def prefilled(sweep: Sweep, store: Store, probed: int) -> float:

@@ -9,13 +9,13 @@ from typing import Any
 
 from workflow_scripts.inference.chain import NATURAL, Ids
 from workflow_scripts.inference.engine import Engine, Request, Sampling
-from workflow_scripts.inference.memory import cache_bytes_per_token
+from workflow_scripts.inference.memory import BYTES, cache_bytes_per_token
 from workflow_scripts.inference.plan import Plan, Row
 
-BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 BURST_IDS = 64  # ids per sequence when the decode rate is measured
 PREFILL_SEQUENCES = 64  # prompts whose prefill is measured
 STORE_BYTES_PER_ID = 4.6  # int32 and SQLite's pages
+HOST_BYTES_PER_ID = 50.0  # of the rows in the job's memory: 10,350 of 4,081 ids took 2.1 GB
 TABLE_BYTES_PER_ID = 3.0  # compressed ids and text in the cells' tables
 
 
@@ -24,9 +24,12 @@ class Forecast:
     """What a whole sweep will take. Tokens are ids to decode, hours are of all GPUs together.
 
     step_s        seconds per id of a lone sequence: the longest chain cannot be faster
+    longest_chain ids that one sequence decodes one after the other: thinking and its answer
     decode_rate   ids per second with as many sequences as the study runs side by side
     prefilled     prompt ids to compute, those in the engine's cache left out
     prefill_rate  prompt ids per second
+    cache_gib     keys and values of as many sequences as run at once, prompts included
+    host_gib      the probe's own peak, and the sweep's rows, which the manifest is made from
     """
 
     questions: int
@@ -41,27 +44,12 @@ class Forecast:
     gpu_hours: float
     weights_gib: float
     cache_gib: float
+    host_gib: float
     disk_mib: float
 
     def as_facts(self) -> dict[str, float]:
         """Names and numbers."""
         return asdict(self)
-
-    def lines(self, model: str) -> str:
-        """A short table for a terminal."""
-        return "\n".join(
-            [
-                f"{model}: {self.questions} questions, from {self.probed} probed",
-                f"  tokens to decode {self.tokens:>14,}",
-                f"  prompts to fill  {self.prefilled:>14,}",
-                f"  decode rate      {self.decode_rate:>14,.0f} tokens/s",
-                f"  wall time        {self.wall_s / 3600:>14.2f} h",
-                f"  GPU time         {self.gpu_hours:>14.2f} GPU-hours",
-                f"  memory           {self.weights_gib + self.cache_gib:>14.1f} GiB"
-                f" ({self.weights_gib:.1f} weights, {self.cache_gib:.1f} cache)",
-                f"  disk             {self.disk_mib:>14,.0f} MiB",
-            ]
-        )
 
 
 def probe_questions(plans: Sequence[Plan], per_dataset: int) -> list[Plan]:
@@ -132,10 +120,12 @@ def forecast(
     prefilled: float,
     model: dict[str, Any],
     inference: dict[str, Any],
+    host: float = 0.0,
 ) -> Forecast:
     """Scale the probed rows up to all plans, dataset by dataset.
 
     prefilled  prompt ids that the probe had to compute
+    host       bytes of host memory at the probe's peak
     """
     decoded, written, longest = _per_question(rows)
     counts: dict[str, int] = defaultdict(int)
@@ -145,13 +135,15 @@ def forecast(
     in_rows = sum(written[name] * count for name, count in counts.items())
     to_fill = prefilled * len(plans) / len(probed)
     engine = inference["engine"]
-    gpus = inference.get("gpus", 1) if engine["device"] == "gpu" else 0
-    groups = max(1, gpus // engine.get("tensor_parallel", 1))
+    parallel = engine.get("tensor_parallel", 1)
+    gpus = max(inference.get("gpus", 1), parallel) if engine["device"] == "gpu" else 0
+    groups = max(1, gpus // parallel)
     wall = tokens / (rates.decode * groups) + longest * rates.step_s
     wall += to_fill / (rates.prefill * groups)
     path = Path(model["path"])
     width = cache_bytes_per_token(path, BYTES.get(engine["dtype"], 2))
     running = min(engine.get("max_sequences", 256), len(plans))
+    filled = max(len(plan.root().prompt) for plan in plans) + longest
     return Forecast(
         questions=len(plans),
         probed=len(probed),
@@ -164,13 +156,14 @@ def forecast(
         wall_s=round(wall, 1),
         gpu_hours=round(wall * gpus / 3600, 4),
         weights_gib=round(sum(f.stat().st_size for f in path.glob("*.safetensors")) / 2**30, 3),
-        cache_gib=round(running * longest * width / 2**30, 3),
+        cache_gib=round(running * filled * width / 2**30, 3),
+        host_gib=round((host + in_rows * HOST_BYTES_PER_ID) / 2**30, 3),
         disk_mib=round((tokens * STORE_BYTES_PER_ID + in_rows * TABLE_BYTES_PER_ID) / 2**20, 1),
     )
 
 
 def _per_question(rows: Sequence[Row]) -> tuple[dict[str, float], dict[str, float], int]:
-    """Mean ids decoded and ids held in rows per question, by dataset; longest thinking."""
+    """Mean ids decoded and ids held in rows per question, by dataset; longest chain."""
     chains: dict[tuple[str, str, str], int] = defaultdict(int)
     answers: dict[tuple[str, str, str], int] = {}
     written: dict[str, float] = defaultdict(float)
@@ -193,4 +186,4 @@ def _per_question(rows: Sequence[Row]) -> tuple[dict[str, float], dict[str, floa
         decoded[name] += length
     means = {name: decoded[name] / len(asked[name]) for name in asked}
     held = {name: written[name] / len(asked[name]) for name in asked}
-    return means, held, max((len(row.cut.ids) for row in rows), default=0)
+    return means, held, max((len(row.cut.ids) + len(row.answer.ids) for row in rows), default=0)

@@ -5,12 +5,17 @@ from pathlib import Path
 from typing import Any
 
 from workflow_scripts.analysis.points import SECONDS_KEYS, TOKENS_KEYS, first_number
+from workflow_scripts.common.artifacts import read_json
 from workflow_scripts.common.errors import InputError
 from workflow_scripts.reporting.markdown import bullets, table
 from workflow_scripts.reporting.naming import DASH, join, number, significant
 from workflow_scripts.reporting.study_results import Results
+from workflow_scripts.reporting.terminal import aligned
 
 MIB = 2**20
+COLUMNS = (
+    "job", "on", "tokens", "hours", "GPU-hours", "GiB of a GPU", "GiB of host", "GiB of disk",
+)  # fmt: skip
 HOST, GPU = "memory of the host, GiB", "memory of the GPUs, GiB"
 READING = (
     "Tokens and seconds add up over all runs of a model's store, the probe's own among them. The "
@@ -20,8 +25,9 @@ READING = (
     "The estimated rate is measured with as many sequences as the study runs side by side; the "
     "actual one is the mean over all the time, also where the last long chains run alone. The "
     "engine's start is in neither time.",
-    "Estimated memory is what the weights and the longest chains of all running sequences need, "
-    "for one engine. Actual memory is the peak in use: on GPUs that of the fullest times tensor "
+    "Estimated memory of GPUs is what the weights and the longest chains of all running sequences "
+    "need, prompts included, for one engine; that of the host is the probe's own peak and the "
+    "sweep's rows. Actual memory is the peak in use: on GPUs that of the fullest times tensor "
     "parallel, and vLLM reserves its share of a GPU whether it needs it or not; on a CPU that of "
     "the process, with its libraries.",
     "Disk is the store and the tables cut from it.",
@@ -34,18 +40,167 @@ def section(results: Results, tables: Mapping[str, int]) -> str:
     tables  bytes of each model's generation tables
     """
     known = [name for name in results.model_titles if _estimate(results, name)]
-    if not known:
-        return ""
+    trained = training_estimates(results)
     rows = [
+        [results.model_titles[model], *row]
+        for model, said in trained.items()
+        for row in compared_training(said, results.training[model])
+    ]
+    rows += [
         [results.model_titles[model], name, *_shown(name, estimated, actual)]
         for model in known
         for name, estimated, actual in compared(results.engines[model], tables.get(model))
     ]
+    if not rows:
+        return ""
     headers = ("model", "quantity", "estimated", "actual", "actual / estimated")
-    notes = [*_probes(results, known), *READING, *_without(results, known)]
+    notes = _training_notes(results, trained)
+    if known:
+        notes += [*_probes(results, known), *READING, *_without(results, known)]
     return (
         "\n### Estimate against actual\n\n" + table(headers, rows, left=2) + "\n" + bullets(notes)
     )
+
+
+def training_estimates(results: Results) -> dict[str, dict[str, Any]]:
+    """What `snakemake estimate` said of trained models, by name.
+
+    Read from the results folder, where it need not be: an estimate is no input of a study.
+    """
+    folder = Path(results.settings.get("results", "results")) / "estimates" / "training"
+    paths = {model: folder / f"{model}.json" for model in results.training}
+    return {model: read_json(path) for model, path in paths.items() if path.is_file()}
+
+
+def compared_training(said: dict[str, Any], manifest: dict[str, Any]) -> list[list[str]]:
+    """Rows (quantity, estimated, actual, ratio) of a training run; a range where time is one."""
+    took = manifest["throughput"]
+    rows = [
+        ["training steps", *_shown("tokens", said["steps"], manifest["steps"])],
+        ["tokens trained on", *_shown("tokens", said["tokens"], took["tokens"])],
+    ]
+    device = device_of(said, took)
+    if device is None:
+        return rows
+    seconds = took["step_seconds"]
+    low, high = 3600 * device["hours_low"], 3600 * device["hours_high"]
+    share = number(seconds / ((low + high) / 2), 2)
+    spelt = f"{significant(low)} to {significant(high)}"
+    rows.append(["training time, s", spelt, significant(seconds), share])
+    if took["gpus"]:
+        peak = took["peak_memory_mb"] / 1024
+        rows.append(["training memory of a GPU, GiB", *_shown("", device["memory_gib"], peak)])
+    return rows
+
+
+def device_of(said: dict[str, Any], took: dict[str, Any]) -> dict[str, Any] | None:
+    """The kind of device among the estimated ones that a run used; None where it was another."""
+    ran_on = took["peak_source"]
+    for device in said["devices"]:
+        kind = device["name"].split()[0] if said["gpus"] else "on cpu"
+        if kind in ran_on and said["gpus"] == took["gpus"]:
+            return device
+    return None
+
+
+def _training_notes(results: Results, trained: Mapping[str, dict[str, Any]]) -> list[str]:
+    notes = []
+    for model, said in trained.items():
+        low, high = (f"{100 * share:.0f}" for share in said["mfu"])
+        notes.append(
+            f"Training of {results.model_titles[model]}: lengths from {said['lengths_from']}; time "
+            f"from FLOPs at an assumed {low} to {high} % of the device's peak, steps only."
+        )
+    return notes
+
+
+def terminal_table(
+    training: list[dict[str, Any]],
+    decoding: list[dict[str, Any]],
+    titles: Mapping[str, str],
+    trained: list[str],
+    free: float,
+) -> str:
+    """One table of everything that was estimated, with what it rests on.
+
+    trained  names of models whose decoding no probe has measured, because they are made first
+    free     bytes on the disk of the results
+    """
+    rows = [row for said in training for row in _training_rows(said, titles[said["model"]])]
+    rows += [_decoding_row(said, titles[said["model"]]) for said in decoding]
+    disk = sum(said["disk_gib"] for said in training)
+    disk += sum(said["disk_mib"] / 1024 for said in decoding)
+    notes = [_training_note(said, titles[said["model"]]) for said in training]
+    notes += [
+        f"{titles[said['model']]}: {said['probed']} of {said['questions']} questions probed; "
+        f"{said['prefilled']:,} tokens of prompts; {said['decode_rate']:,.0f} tokens/s"
+        for said in decoding
+    ]
+    if trained:
+        named = join([titles[name] for name in trained])
+        notes.append(
+            f"{named}: decoding is measured once trained; expect longer traces than before"
+        )
+    notes += _advice(training, titles)
+    enough = "" if disk * 1024 * MIB <= free else ": TOO LITTLE"
+    notes.append(f"disk {significant(disk)} GiB in all, {free / 2**30:,.1f} GiB free{enough}")
+    return "\n".join([*aligned(COLUMNS, rows, left=2), "", *notes]) + "\n"
+
+
+def _training_rows(said: dict[str, Any], title: str) -> list[list[str]]:
+    return [
+        [
+            f"train {title}",
+            f"{said['gpus']} x {device['name']}" if said["gpus"] else device["name"],
+            f"{said['tokens']:,}",
+            _span(device["hours_low"], device["hours_high"]),
+            _span(device["gpu_hours_low"], device["gpu_hours_high"]) if said["gpus"] else DASH,
+            (f"{device['memory_gib']:.1f}" if device["fits"] else "too much")
+            if said["gpus"]
+            else DASH,
+            f"{said['host_gib']:.1f}",
+            significant(said["disk_gib"]),
+        ]
+        for device in said["devices"]
+    ]
+
+
+def _decoding_row(said: dict[str, Any], title: str) -> list[str]:
+    gpu = said["gpu_hours"] > 0
+    return [
+        f"decode {title}",
+        "this machine",
+        f"{said['tokens']:,}",
+        significant(said["wall_s"] / 3600),
+        significant(said["gpu_hours"]) if gpu else DASH,
+        f"{said['weights_gib'] + said['cache_gib']:.1f}" if gpu else DASH,
+        f"{said['host_gib']:.1f}",
+        significant(said["disk_mib"] / 1024),
+    ]
+
+
+def _span(low: float, high: float) -> str:
+    return f"{significant(low)} to {significant(high)}"
+
+
+def _training_note(said: dict[str, Any], title: str) -> str:
+    low, high = (f"{100 * share:.0f}" for share in said["mfu"])
+    return (
+        f"{title}: {said['steps']} steps; lengths: {said['lengths_from']}; time from FLOPs at an "
+        f"assumed {low} to {high} % of the peak, without start and saving; a checkpoint is "
+        f"{significant(said['checkpoint_gib'])} GiB, two stand while one is replaced"
+    )
+
+
+def _advice(training: list[dict[str, Any]], titles: Mapping[str, str]) -> list[str]:
+    """What to change where a fine-tune does not fit a kind of device."""
+    return [
+        f"{titles[said['model']]} does not fit {device['name']} ({device['of_gib']:.1f} GiB): more "
+        "training.gpus, or training.deepspeed: {zero_optimization: {stage: 3}}"
+        for said in training
+        for device in said["devices"]
+        if not device["fits"]
+    ]
 
 
 def compared(
@@ -70,9 +225,15 @@ def compared(
         ("decode rate, tokens/s", said["decode_rate"], rate),
         ("wall time, s", said["wall_s"], seconds),
         ("GPU-hours", said["gpu_hours"], None if device is None else device / 3600),
-        (place, said["weights_gib"] + said["cache_gib"], memory),
+        (place, _memory(said, place), memory),
         ("disk, MiB", said["disk_mib"], disk),
     ]
+
+
+def _memory(said: dict[str, Any], place: str) -> float:
+    if place == HOST and "host_gib" in said:
+        return said["host_gib"]
+    return said["weights_gib"] + said["cache_gib"]
 
 
 def peak_memory(manifest: dict[str, Any]) -> tuple[str, float | None]:

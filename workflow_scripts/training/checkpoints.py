@@ -3,7 +3,9 @@
 Every identity of a run (data, base, recipe, numerics, code, number of processes) has a folder of
 its own, so a checkpoint is never taken over by another run. In it one checkpoint is kept. A new one
 is written beside it under a temporary name, and replaces it only when it is complete, so a full
-disk or a kill in the middle leaves the previous one valid.
+disk or a kill in the middle leaves the previous one valid. Only on a disk with room for one but not
+for two is the old one deleted first, after a warning; a note tells the next start what was lost if
+the run ends in between.
 """
 
 import shutil
@@ -15,13 +17,14 @@ import torch.distributed as dist
 
 from workflow_scripts.common.artifacts import read_json, write_json
 from workflow_scripts.common.errors import UserError
-from workflow_scripts.common.job import log
-from workflow_scripts.common.provenance import digest
+from workflow_scripts.common.job import log, warn
+from workflow_scripts.common.storage import StorageError
+from workflow_scripts.training.disk import STATE, NoRoom, Room, Way
 from workflow_scripts.training.engine import Engine
 from workflow_scripts.training.identity import differences
 from workflow_scripts.training.launch import rank
 
-STATE = "state.json"
+REPLACING = "replacing.json"
 FINAL, FINAL_STATE = "final", "final.json"  # of a finished run, on request; never resumed from
 PART = ".part"
 
@@ -40,12 +43,14 @@ class Saved:
 class Checkpoints:
     """Checkpoints of one run: `identity` is all that it must share with the run that goes on."""
 
-    def __init__(self, root: Path, identity: dict[str, Any]) -> None:
-        self.root, self.folder, self.identity = root, root / digest(identity), identity
+    def __init__(self, room: Room, identity: dict[str, Any]) -> None:
+        self.room, self.folder, self.root = room, room.checkpoints, room.checkpoints.parent
+        self.identity, self.single = identity, room.short > 0
 
     def find(self) -> Saved | None:
         """The checkpoint to go on from, or None."""
         if not (self.folder / STATE).is_file():
+            self._tell_what_was_lost()
             return None
         saved = Saved(**read_json(self.folder / STATE))
         if not (self.folder / saved.tag).is_dir():
@@ -88,7 +93,8 @@ class Checkpoints:
     ) -> None:
         """Write the state after `step` steps; every process must call this.
 
-        UserError when it cannot be written; the previous checkpoint then stays as it was.
+        NoRoom when it would not fit; nothing was touched then. UserError when it cannot be written
+        all the same; the previous checkpoint then stays as it was, if there was room for both.
         """
         tag = f"step-{step:06d}"
         self._write(engine, Saved(step, tag, micro_batch_tokens, self.identity, curve), STATE)
@@ -98,28 +104,72 @@ class Checkpoints:
     def keep_final(
         self, engine: Engine, step: int, micro_batch_tokens: int, curve: list[dict[str, Any]]
     ) -> None:
-        """Write the state of the finished run as `final`; every process must call this."""
+        """Write the state of the finished run as `final`; every process must call this.
+
+        NoRoom when it would not fit.
+        """
         saved = Saved(step, FINAL, micro_batch_tokens, self.identity, curve)
         self._write(engine, saved, FINAL_STATE)
         log.info("optimiser states of the finished run in %s", self.folder / FINAL)
 
     def _write(self, engine: Engine, saved: Saved, state: str) -> None:
         step, tag = saved.step, saved.tag
-        part = self.folder / (tag + PART)
         self._clear(lambda name: name.endswith(PART))
+        self._make_way(step)
         try:
-            engine.deepspeed.save_checkpoint(str(self.folder), tag=part.name, save_latest=False)
-        except (OSError, RuntimeError) as error:
-            shutil.rmtree(part, ignore_errors=True)
+            engine.deepspeed.save_checkpoint(str(self.folder), tag=tag + PART, save_latest=False)
+            dist.barrier()
+            if rank() == 0:
+                self._put(saved, state)
+        except (OSError, RuntimeError, StorageError) as error:
+            sizes = self.room.sizes()
+            shutil.rmtree(self.folder / (tag + PART), ignore_errors=True)
             raise UserError(
-                f"cannot write the checkpoint of step {step} to {self.folder} ({error}). Make room "
-                "and run again: the previous checkpoint is intact and the run goes on from it"
+                f"cannot write the checkpoint of step {step} to {self.folder} ({error}; {sizes}). "
+                f"Make room and run again: {self.room.standing()}"
             ) from error
-        dist.barrier()
+
+    def _make_way(self, step: int) -> None:
+        """Check that the checkpoint of `step` fits, and delete the old one if only one does."""
+        decided = [self.room.way(self.single) if rank() == 0 else None]
+        dist.broadcast_object_list(decided)
+        if decided[0] in (Way.NOT, Way.LAST_HOPE):
+            raise NoRoom(
+                f"no room for the checkpoint of step {step} in {self.folder} "
+                f"({self.room.sizes()}); {self.room.standing()}",
+                decided[0] is Way.LAST_HOPE,
+            )
+        if decided[0] is Way.INSTEAD:
+            self._give_up_old(step)
+
+    def _give_up_old(self, step: int) -> None:
+        """Delete the checkpoint that stands, leaving a note until the one of `step` is complete."""
         if rank() == 0:
-            shutil.rmtree(self.folder / tag, ignore_errors=True)
-            part.rename(self.folder / tag)
-            write_json(self.folder / state, saved.__dict__)
+            old = read_json(self.folder / STATE)["step"]
+            warn(
+                f"{self.folder} has no room for two checkpoints ({self.room.sizes()}): that of "
+                f"step {old} is deleted before that of step {step} is written"
+            )
+            write_json(self.folder / REPLACING, {"deleted": old, "writing": step})
+            (self.folder / STATE).unlink()
+        self._clear(lambda name: name.startswith("step-"))
+
+    def _put(self, saved: Saved, state: str) -> None:
+        """Name a complete checkpoint as the one to go on from, or as the final one."""
+        shutil.rmtree(self.folder / saved.tag, ignore_errors=True)
+        (self.folder / (saved.tag + PART)).rename(self.folder / saved.tag)
+        write_json(self.folder / state, saved.__dict__)
+        (self.folder / REPLACING).unlink(missing_ok=True)
+
+    def _tell_what_was_lost(self) -> None:
+        note = self.folder / REPLACING
+        if rank() == 0 and note.is_file():
+            told = read_json(note)
+            warn(
+                f"{self.folder}: an earlier run ended while its checkpoint of step "
+                f"{told['writing']} replaced that of step {told['deleted']}, without room for "
+                "both: it starts over"
+            )
 
     def remove(self, keep_final: bool) -> None:
         """Delete everything, of other settings too, but `final`: the run has succeeded."""

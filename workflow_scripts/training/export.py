@@ -4,9 +4,10 @@ import shutil
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 
 from workflow_scripts.common.errors import UserError
+from workflow_scripts.common.storage import storage_fault
 from workflow_scripts.training.engine import Engine
 from workflow_scripts.training.launch import rank, world_size
 from workflow_scripts.training.micro_batch import Packed
@@ -33,9 +34,12 @@ def save_model(engine: Engine, base: Path, folder: Path) -> None:
             )
             copy_companions(base, part)
             check_tensors(state or {}, part)
-        except OSError as error:
+        except (OSError, SafetensorError) as error:
+            fault = storage_fault(error, folder)
             shutil.rmtree(part, ignore_errors=True)
-            raise UserError(f"cannot write the model to {folder} ({error}); make room") from error
+            if fault is None and isinstance(error, SafetensorError):
+                raise
+            raise fault or UserError(f"cannot write the model to {folder} ({error})") from error
         shutil.rmtree(folder, ignore_errors=True)
         part.rename(folder)
 

@@ -29,8 +29,24 @@ def locate(path: str, revision: str | None) -> ModelSource:
         raise InputError(f"models: {path} is a file; give the folder that holds config.json")
     if path.startswith((".", "/", "~")) or path.count("/") != 1:
         raise InputError(f"models: folder {path} does not exist, and it is no hub id (owner/name)")
-    repository = Repository(
-        "model", path, revision or "main", ("path", "revision"), "put a local folder as `path`"
-    )
-    folder = snapshot(repository, WANTED)
+    folder = _snapshot(path, revision, WANTED)
     return ModelSource(folder, folder.name)
+
+
+def config_folder(path: str, revision: str | None) -> Path:
+    """A folder with the config.json of a model, whose weights need not be there.
+
+    UserError that says what is missing where neither the hub nor its cache gives it.
+    """
+    if Path(path).exists() or path.startswith((".", "/", "~")) or path.count("/") != 1:
+        return locate(path, revision).folder
+    try:
+        return _snapshot(path, revision, ["config.json"])
+    except UserError as error:
+        raise UserError(f"no config.json of {path} to reckon with: {error}") from None
+
+
+def _snapshot(path: str, revision: str | None, wanted: list[str]) -> Path:
+    keys = ("path", "revision")
+    repository = Repository("model", path, revision or "main", keys, "put a local folder as `path`")
+    return snapshot(repository, wanted)

@@ -24,7 +24,14 @@ RECORD = "training_run.json"
 # Tokens are in the identity by their digest. Every other module of the closure counts.
 INERT = (
     "common",
-    *("training.checkpoints", "training.hub", "training.identity", "training.launch"),
+    *(
+        "training.checkpoints",
+        "training.disk",
+        "training.hub",
+        "training.needs",
+        "training.identity",
+        "training.launch",
+    ),
     *("training.manifest", "training.memory_plan", "training.model_card", "training.model_files"),
     *("training.rendering", "training.stop_signal"),
 )
@@ -50,6 +57,16 @@ def identity(settings: TrainSettings, store: TokenStore, base: ModelCard) -> dic
         "deepspeed": deepspeed_config(settings, settings.device),
         "code": computing_id("training.session", INERT),
     }
+
+
+def run_identity(
+    settings: TrainSettings, store: TokenStore, base: ModelCard, device: str, processes: int
+) -> dict[str, Any]:
+    """What a checkpoint shares with the run that goes on from it.
+
+    Its shards fit the number and kind of processes that wrote it.
+    """
+    return {**identity(settings, store, base), "device": device, "processes": processes}
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,10 @@ import torch.distributed as dist
 
 from workflow_scripts.common.artifacts import write_json
 from workflow_scripts.common.errors import UserError
+from workflow_scripts.common.job import warn
 from workflow_scripts.common.progress import Progress
 from workflow_scripts.training.checkpoints import Checkpoints
+from workflow_scripts.training.disk import NoRoom
 from workflow_scripts.training.engine import Engine
 from workflow_scripts.training.flops import ModelShape, Peak
 from workflow_scripts.training.launch import rank, world_size
@@ -63,7 +65,7 @@ def train_steps(run: Run, start: int, curve: list[dict[str, Any]], stop: StopSig
         stopping = stop.requested(run.device)
         due = done % run.checkpoint_every == 0 or early.due(run.device)
         if (due or stopping) and done < run.schedule.total:
-            run.checkpoints.save(run.engine, done, run.plan.micro_batch_tokens, curve)
+            _checkpoint(run, done, curve, stopping)
             early.saved = True
         if stopping and done < run.schedule.total:
             raise UserError(
@@ -72,6 +74,20 @@ def train_steps(run: Run, start: int, curve: list[dict[str, Any]], stop: StopSig
                 "again to go on from there"
             )
     progress.close()
+
+
+def _checkpoint(run: Run, done: int, curve: list[dict[str, Any]], stopping: bool) -> None:
+    """Save the state after `done` steps.
+
+    A disk that has filled up stops a run only where its trained weights would not fit either.
+    """
+    try:
+        run.checkpoints.save(run.engine, done, run.plan.micro_batch_tokens, curve)
+    except NoRoom as error:
+        if stopping or not error.finishable:
+            raise
+        if rank() == 0:
+            warn(f"{error}. Training goes on; make room")
 
 
 class Early:

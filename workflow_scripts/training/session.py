@@ -10,14 +10,15 @@ import polars as pl
 import torch
 
 from workflow_scripts.common.errors import InputError
-from workflow_scripts.common.job import log
+from workflow_scripts.common.job import log, warn
 from workflow_scripts.training import cpu_linear, export, manifest
 from workflow_scripts.training.attention import Backend, choose
 from workflow_scripts.training.checkpoints import Checkpoints, Saved
 from workflow_scripts.training.compile_layers import should_compile
 from workflow_scripts.training.deepspeed_config import deepspeed_config, zero_stage
+from workflow_scripts.training.disk import NoRoom, Room
 from workflow_scripts.training.engine import Engine, start_distributed
-from workflow_scripts.training.identity import Record, identity, trained_card
+from workflow_scripts.training.identity import Record, identity, run_identity, trained_card
 from workflow_scripts.training.launch import rank, world_size
 from workflow_scripts.training.loop import Run, train_steps
 from workflow_scripts.training.loss import SLAB_ROWS
@@ -73,9 +74,7 @@ def finetune(
     trained = time.perf_counter()
     facts = _save(settings, run, base, dtype)
     if settings.keep_optimizer:
-        run.checkpoints.keep_final(
-            run.engine, run.schedule.total, run.plan.micro_batch_tokens, curve
-        )
+        _keep_final(run, curve)
     if rank() != 0:
         return None
     seconds = {
@@ -95,6 +94,17 @@ def finetune(
     return outcome
 
 
+def _keep_final(run: Run, curve: list[dict[str, Any]]) -> None:
+    """Keep the optimiser's states; the weights are on disk, so want of room is a warning."""
+    try:
+        run.checkpoints.keep_final(
+            run.engine, run.schedule.total, run.plan.micro_batch_tokens, curve
+        )
+    except NoRoom as error:
+        if rank() == 0:
+            warn(f"training.keep_optimizer: {error}; the trained weights are complete")
+
+
 def _prepare(
     settings: TrainSettings,
     store: TokenStore,
@@ -105,9 +115,8 @@ def _prepare(
 ) -> tuple[Run, Saved | None]:
     compiled = should_compile(settings.compile, device.type, backend.name)
     config = deepspeed_config(settings, device.type, compiled)
-    # Shards of a checkpoint fit the number and kind of processes that wrote it.
-    shared = {**identity(settings, store, base), "device": device.type, "processes": world_size()}
-    checkpoints = Checkpoints(Path(settings.checkpoints), shared)
+    shared = run_identity(settings, store, base, device.type, world_size())
+    checkpoints = Checkpoints(Room.of(settings, base.parameters, shared), shared)
     checkpoints.tidy_others()
     saved = checkpoints.find()
     partitioned = config if zero_stage(config) == 3 else None

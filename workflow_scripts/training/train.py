@@ -11,9 +11,11 @@ import time
 
 from workflow_scripts.common.job import ONE, log, run
 from workflow_scripts.training import launch
-from workflow_scripts.training.identity import finished_run, identity
+from workflow_scripts.training.disk import Room
+from workflow_scripts.training.identity import finished_run, identity, run_identity
 from workflow_scripts.training.model_card import ModelCard, read_card, verify_weights
 from workflow_scripts.training.recipe import TrainSettings
+from workflow_scripts.training.schedule import Schedule
 from workflow_scripts.training.token_store import TokenStore, open_store
 
 MODULE = "workflow_scripts.training.train"
@@ -30,6 +32,8 @@ def work(args: argparse.Namespace) -> None:
         verify_weights(base)
     device = launch.pick_device(settings.device, settings.gpus)
     launch.prepare_environment(device)
+    if launch.rank() == 0:
+        check_room(settings, store, base, device)
     if settings.gpus > 1 and not launch.is_worker():
         if device == "cuda":
             launch.check_gpus(settings.gpus)
@@ -44,6 +48,14 @@ def work(args: argparse.Namespace) -> None:
         outcome.record.restore(outcome.card, args.trained, args.manifest, args.curve)
         log.info(outcome.summary)
     leave_distributed()
+
+
+def check_room(settings: TrainSettings, store: TokenStore, base: ModelCard, device: str) -> None:
+    """Say what the run will write to disk; UserError where that does not fit."""
+    recipe, processes = settings.recipe, max(settings.gpus, launch.world_size())
+    steps = Schedule(len(store), recipe.batch_size, recipe.epochs, settings.seed).total
+    shared = run_identity(settings, store, base, device, processes)
+    Room.of(settings, base.parameters, shared).check(steps, settings.checkpoint_every)
 
 
 def write_finished(

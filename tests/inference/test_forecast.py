@@ -1,0 +1,89 @@
+"""The forecast by hand: the longest chain, the prompts, and every GPU that the job holds."""
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from workflow_scripts.inference.chain import NATURAL
+from workflow_scripts.inference.forecast import Forecast, Rates, forecast
+
+THINKING, ANSWER, PROMPT = 8000, 400, 200
+RATES = Rates(decode=1000.0, prefill=5000.0, step_s=0.01)
+MIB, GIB = 2**20, 2**30
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> dict[str, Any]:
+    """Qwen2.5-3B's cache, 2 x 36 layers x 2 heads x 128 x 2 bytes, and weights of 3 MiB."""
+    config = {"num_hidden_layers": 36, "num_attention_heads": 16, "num_key_value_heads": 2}
+    (tmp_path / "config.json").write_text(json.dumps({**config, "hidden_size": 2048}))
+    (tmp_path / "model.safetensors").write_bytes(b"x" * 3 * MIB)
+    return {"path": str(tmp_path)}
+
+
+def plan(name: str) -> SimpleNamespace:
+    question = SimpleNamespace(dataset="d", question_id=name)
+    return SimpleNamespace(question=question, root=lambda: SimpleNamespace(prompt=(1,) * PROMPT))
+
+
+def row(of: SimpleNamespace, thinking: int = THINKING) -> SimpleNamespace:
+    """A natural end: the end token is decoded, too, as is that of the answer."""
+    cut = SimpleNamespace(ids=(1,) * thinking, spans=(), n_used=0, end=NATURAL)
+    answer = SimpleNamespace(ids=(2,) * ANSWER, ended=True)
+    return SimpleNamespace(
+        question=of.question, chain_id="0", cut=cut, answer=answer, answer_key=f"{thinking}"
+    )
+
+
+def found(model: dict[str, Any], gpus: int, host: float = 0.0, **engine: Any) -> Forecast:
+    """Of ten questions of which two were probed, one with a chain of half the length."""
+    plans: list[Any] = [plan(str(i)) for i in range(10)]
+    rows: list[Any] = [row(plans[0]), row(plans[1], THINKING // 2)]
+    inference = {"engine": {"device": "gpu", "dtype": "bfloat16", **engine}, "gpus": gpus}
+    return forecast(plans, plans[:2], rows, RATES, 2 * PROMPT, model, inference, host)
+
+
+TOKENS = 10 * ((8001 + 4001) / 2 + 401)
+WALL = TOKENS / 1000 + 8400 * 0.01 + 10 * PROMPT / 5000  # 64.0 + 84.0 + 0.4 s
+
+
+def test_the_longest_chain_is_waited_for(model: dict[str, Any]) -> None:
+    """However many run side by side, one sequence decodes 8,000 ids and then an answer of 400."""
+    said = found(model, 1)
+    assert said.tokens == TOKENS == 64_020 and said.longest_chain == 8400
+    assert said.wall_s == pytest.approx(WALL, abs=0.06)
+    halved = (64_020 / 1000 + 2000 / 5000) / 2 + 84
+    assert found(model, 2).wall_s == pytest.approx(halved, abs=0.06)
+
+
+@pytest.mark.parametrize(
+    ("gpus", "parallel", "groups", "held"),
+    [(1, 1, 1, 1), (4, 1, 4, 4), (4, 2, 2, 4), (1, 4, 1, 4)],
+)
+def test_gpu_hours_count_every_gpu_that_is_held(
+    model: dict[str, Any], gpus: int, parallel: int, groups: int, held: int
+) -> None:
+    said = found(model, gpus, tensor_parallel=parallel)
+    wall = (64_020 / 1000 + 2000 / 5000) / groups + 84
+    assert said.gpu_hours == pytest.approx(held * wall / 3600, abs=1e-4)
+
+
+def test_the_cache_holds_prompts_too(model: dict[str, Any]) -> None:
+    width = 2 * 36 * 2 * 128 * 2
+    assert found(model, 1).cache_gib == round(10 * (200 + 8400) * width / GIB, 3) == 2.953
+    assert found(model, 1, max_sequences=4).cache_gib == round(4 * 8600 * width / GIB, 3)
+    assert found(model, 1).weights_gib == round(3 * MIB / GIB, 3)
+
+
+def test_prompts_are_computed_once_per_question(model: dict[str, Any]) -> None:
+    assert found(model, 1).prefilled == 10 * PROMPT
+
+
+def test_a_cpu_has_no_gpu_hours_but_host_memory(model: dict[str, Any]) -> None:
+    said = found(model, 0, host=3 * GIB, device="cpu")
+    held = 10 * (6000 + 400)  # mean ids of a row
+    assert said.gpu_hours == 0 and said.host_gib == round(3 + held * 50 / GIB, 3)
+    assert said.disk_mib == round((TOKENS * 4.6 + held * 3.0) / MIB, 1)

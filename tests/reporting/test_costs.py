@@ -1,0 +1,43 @@
+"""What the study cost, by hand: every GPU of a job counts."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import polars as pl
+import pytest
+
+from workflow_scripts.analysis.points import rate
+from workflow_scripts.reporting.costs import engine_table, total_device_hours
+
+POINTS = pl.DataFrame(
+    {"model": ["m"], "mean_total_tokens": [100.0], "mean_spliced_tokens": [0.0], "questions": [10]}
+)
+# An hour on four GPUs, 2,000 tokens.
+MANIFEST = {"gpus": 4, "gpu_seconds": 14_400.0, "tokens": {"decoded": 2000, "seconds": 3600.0}}
+TRAINING = {"throughput": {"device_hours": 8.0, "step_seconds": 7200.0}}
+
+
+def results(training: dict[str, Any] | None = None, **changes: Any) -> Any:
+    return SimpleNamespace(
+        model_titles={"m": "Model"},
+        engines={"m": MANIFEST | changes},
+        training={"m": training} if training else {},
+        points=POINTS,
+    )
+
+
+def test_device_hours_count_every_gpu() -> None:
+    line = engine_table(results()).splitlines()[2]
+    cells = [cell.strip() for cell in line.strip("|").split("|")]
+    assert cells[6] == "4.000"
+    assert total_device_hours(results()) == pytest.approx(4.0)
+    assert total_device_hours(results(TRAINING)) == pytest.approx(12.0)
+
+
+def test_gpu_seconds_per_token_count_every_gpu() -> None:
+    assert rate("m", MANIFEST).seconds_per_token == pytest.approx(4 * 3600 / 2000)
+
+
+def test_a_cpu_counts_as_one_device() -> None:
+    on_cpu = {"gpus": 0, "gpu_seconds": 0.0}
+    assert total_device_hours(results(**on_cpu)) == pytest.approx(1.0)
