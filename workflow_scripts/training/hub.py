@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from workflow_scripts.common.errors import InputError
+from workflow_scripts.common.errors import InputError, UserError
 from workflow_scripts.common.hub import Repository, snapshot
 
 WANTED = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]  # no pickles, no code
