@@ -193,8 +193,8 @@ def test_an_engine_that_dies_is_named_and_the_others_end() -> None:
 
 
 def test_an_engine_that_dies_while_it_is_sent_a_batch() -> None:
-    engine = SpreadEngine([Worker(Emulated, (), "0")])
-    (process,) = family_of(os.getpid())
+    engine = SpreadEngine([Worker(Parental, (), "0")])  # its child keeps the pipe open
+    process = psutil.Process(engine._processes[0].pid)
     process.suspend()
     killer = threading.Timer(0.5, process.kill)
     killer.start()

@@ -92,6 +92,9 @@ class SpreadEngine:
                     self._inbox.put((number, *pipe.recv()))
                 elif not alive:
                     break
+        _hang_up(
+            pipe
+        )  # its children may hold the other end: a batch on its way would wait for ever
         self._inbox.put((number, DIED, None))
 
     def submit(self, requests: Sequence[Request]) -> None:
