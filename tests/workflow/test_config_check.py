@@ -132,6 +132,8 @@ def test_wrong_key_is_named(path: str, value: object, message: str) -> None:
 def test_gpus_that_do_not_fit_the_engine(gpus: int, engine: dict, message: str | None) -> None:
     config = changed("inference.gpus", gpus)
     config["inference"]["engine"] |= engine
+    for number, model in enumerate(config["models"]):
+        model["url"] = f"http://x/{number}"  # one server for each
     if message is None:
         Study(config, SCHEMA)
         return
