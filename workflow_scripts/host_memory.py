@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 
 from workflow_scripts.common.artifacts import read_json
-from workflow_scripts.common.errors import InputError
+from workflow_scripts.common.errors import UserError
 from workflow_scripts.inference.memory import (
     BYTES,
     cache_bytes_per_token,
@@ -17,6 +17,7 @@ from workflow_scripts.inference.memory import (
     model_config,
 )
 from workflow_scripts.study import Study
+from workflow_scripts.training.model_card import read_card
 from workflow_scripts.training.needs import TrainingNeeds
 
 GIB = 2**30
@@ -62,10 +63,10 @@ class HostMemory:
 
     def _cache(self, model: str) -> float:
         """The CPU engine's cache: of `max_sequences` full contexts, 1 to 16 GiB."""
-        inference, path = self.study.config["inference"], self._folder(model)
+        inference = self.study.config["inference"]
         try:
-            width = cache_bytes_per_token(path, 4)
-        except InputError:
+            width = cache_bytes_per_token(self._folder(model), 4)
+        except UserError:  # the job itself says what is wrong
             return CACHE_GIB * GIB
         full = width * inference["context"] * inference["engine"].get("max_sequences", 256)
         return min(max(full, GIB), CACHE_GIB * GIB)
@@ -74,7 +75,7 @@ class HostMemory:
         """Where a model's config.json lies, or its base's."""
         name = self.study.base_of(model) if model in self.study.trained else model
         card = Path(self.study.results) / "models" / name / "model.json"
-        known = read_json(card)["path"] if card.is_file() else self.study.downloads[name]["path"]
+        known = read_card(card).path if card.is_file() else self.study.downloads[name]["path"]
         return Path(known)
 
 
