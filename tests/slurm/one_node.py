@@ -1,0 +1,210 @@
+"""A Slurm of one node on this machine's loopback, with GPUs that are only counted.
+
+    python -m tests.slurm.one_node -- snakemake report --workflow-profile profiles/slurm
+
+starts slurmctld, slurmd and munged in a temporary folder with a configuration of their own, runs the
+command inside (SLURM_CONF points there) and stops them. Needs Debian's packages slurm-wlm and munge,
+nothing of /etc. The node claims more memory than it has: jobs are not held to what they ask for.
+"""
+
+import argparse
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+PROGRAMS = ("slurmctld", "slurmd", "munged", "sbatch", "srun", "squeue", "scancel")
+PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
+# Slurm counts a GPU only with a character device of its own; these stand on every Linux.
+DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random")
+
+CONFIGURATION = """
+ClusterName=s1flow
+SlurmctldHost={host}(127.0.0.1)
+SlurmUser={user}
+SlurmdUser={user}
+AuthType=auth/munge
+AuthInfo=socket={folder}/munge.socket
+CredType=cred/munge
+CommunicationParameters=NoInAddrAny,NoCtldInAddrAny
+SlurmctldPort={controller}
+SlurmdPort={daemon}
+SlurmctldPidFile={folder}/slurmctld.pid
+SlurmdPidFile={folder}/slurmd.pid
+SlurmctldLogFile={folder}/slurmctld.log
+SlurmdLogFile={folder}/slurmd.log
+StateSaveLocation={folder}/state
+SlurmdSpoolDir={folder}/spool
+PluginDir={plugins}
+PlugStackConfig={folder}/plugstack.conf
+ProctrackType={tracking}
+TaskPlugin=task/none
+MpiDefault=none
+JobAcctGatherType=jobacct_gather/none
+AccountingStorageType=accounting_storage/none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_Core_Memory
+SchedulerParameters=sched_interval=1,batch_sched_delay=0,defer=0
+SlurmdParameters=config_overrides
+ReturnToService=2
+MinJobAge=3600
+KillWait={kill_wait}
+InactiveLimit=0
+GresTypes=gpu
+NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory={memory} Gres=gpu:{gpus} State=UNKNOWN
+PartitionName=main Nodes={host} Default=YES MaxTime=INFINITE OverSubscribe=NO State=UP
+"""
+
+
+def missing() -> list[str]:
+    """Programs that this machine lacks."""
+    return [name for name in PROGRAMS if shutil.which(name, path=PATH) is None]
+
+
+@contextmanager
+def one_node(
+    folder: Path,
+    cpus: int = 8,
+    memory: int = 64000,
+    gpus: int = 2,
+    tracking: str = "proctrack/linuxproc",
+    kill_wait: int = 5,
+) -> Iterator[dict[str, str]]:
+    """Start Slurm in `folder`; the environment for sbatch and its like; stop everything at the end.
+
+    tracking   how Slurm finds a job's processes. Clusters use proctrack/cgroup, which passes a signal
+               to the first process of a job only; it needs root and cgroups.
+    kill_wait  seconds between SIGTERM and SIGKILL at a time limit; Slurm's own default is 30
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    host = socket.gethostname().split(".")[0]
+    facts = {
+        "folder": folder,
+        "host": host,
+        "user": _user(),
+        "controller": _free_port(),
+        "daemon": _free_port(),
+        "plugins": _plugins(),
+        "cpus": cpus,
+        "memory": memory,
+        "gpus": gpus,
+        "tracking": tracking,
+        "kill_wait": kill_wait,
+    }
+    _write(folder, facts)
+    environment = {**os.environ, "PATH": PATH, "SLURM_CONF": str(folder / "slurm.conf")}
+    daemons = []
+    try:
+        for command in _commands(folder, host):
+            daemons.append(_start(command, folder, environment))
+            time.sleep(0.5)
+        _wait_until_idle(environment, folder)
+        yield environment
+    finally:
+        _cancel_all(environment)
+        for daemon in reversed(daemons):
+            daemon.terminate()
+            daemon.wait(60)
+
+
+def _user() -> str:
+    import pwd
+
+    return pwd.getpwuid(os.getuid()).pw_name
+
+
+def _plugins() -> str:
+    found = sorted(Path("/usr/lib").glob("*/slurm*/select_cons_tres.so"))
+    return str(found[0].parent) if found else "/usr/lib/slurm"
+
+
+def _write(folder: Path, facts: dict[str, object]) -> None:
+    (folder / "slurm.conf").write_text(CONFIGURATION.format(**facts).lstrip())
+    (folder / "plugstack.conf").write_text("")
+    devices = "".join(f"Name=gpu File={device}\n" for device in DEVICES[: facts["gpus"]])
+    (folder / "gres.conf").write_text(f"AutoDetect=off\n{devices}")
+    (folder / "cgroup.conf").write_text("CgroupPlugin=cgroup/v1\nCgroupAutomount=no\n")
+    for name in ("state", "spool"):
+        (folder / name).mkdir(exist_ok=True)
+    folder.chmod(0o755)
+    key = folder / "munge.key"
+    if not key.exists():
+        key.write_bytes(secrets.token_bytes(128))
+        key.chmod(0o400)
+
+
+def _commands(folder: Path, host: str) -> list[list[str]]:
+    munge = [f"--{name}={folder}/munge.{name.split('-')[0]}" for name in ("socket", "pid-file")]
+    munge += [f"--key-file={folder}/munge.key", f"--log-file={folder}/munge.log"]
+    munge += [f"--seed-file={folder}/munge.seed"]
+    return [
+        ["munged", "--foreground", "--force", *munge],
+        ["slurmctld", "-D", "-c", "-f", f"{folder}/slurm.conf"],
+        ["slurmd", "-D", "-c", "-f", f"{folder}/slurm.conf"],
+    ]
+
+
+def _start(
+    command: list[str], folder: Path, environment: dict[str, str]
+) -> subprocess.Popen[bytes]:
+    with (folder / f"{command[0]}.out").open("wb") as out:
+        return subprocess.Popen(
+            command, env=environment, stdout=out, stderr=out, start_new_session=True
+        )
+
+
+def _wait_until_idle(environment: dict[str, str], folder: Path, seconds: int = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        asked = ["sinfo", "--noheader", "--format=%T"]
+        done = subprocess.run(asked, env=environment, capture_output=True, text=True)
+        if done.stdout.strip() == "idle":
+            return
+        time.sleep(0.5)
+    logs = "\n".join(path.read_text()[-2000:] for path in sorted(folder.glob("*.log")))
+    raise RuntimeError(f"Slurm did not start within {seconds} s: {done.stdout}{done.stderr}\n{logs}")
+
+
+def _cancel_all(environment: dict[str, str]) -> None:
+    listed = ["squeue", "--noheader", "--format=%i"]
+    for _ in range(60):
+        jobs = subprocess.run(listed, env=environment, capture_output=True, text=True).stdout.split()
+        if not jobs:
+            return
+        subprocess.run(["scancel", *jobs], env=environment, capture_output=True)
+        time.sleep(0.5)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def main() -> None:
+    """Run a command inside a Slurm of one node; exit with its status."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--cpus", type=int, default=8)
+    parser.add_argument("--gpus", type=int, default=2, help="counted, not real")
+    parser.add_argument("command", nargs="+")
+    args = parser.parse_args()
+    if missing():
+        sys.exit(f"not installed: {', '.join(missing())}; apt-get install slurm-wlm munge")
+    with (
+        tempfile.TemporaryDirectory(prefix="s1flow-slurm-") as folder,
+        one_node(Path(folder), cpus=args.cpus, gpus=args.gpus) as environment,
+    ):
+        sys.exit(subprocess.run(args.command, env=environment).returncode)
+
+
+if __name__ == "__main__":
+    main()
