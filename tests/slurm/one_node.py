@@ -2,9 +2,10 @@
 
     python -m tests.slurm.one_node -- snakemake report --workflow-profile profiles/slurm
 
-starts slurmctld, slurmd and munged in a temporary folder with a configuration of their own, runs the
-command inside (SLURM_CONF points there) and stops them. Needs Debian's packages slurm-wlm and munge,
-nothing of /etc. The node claims more memory than it has: jobs are not held to what they ask for.
+starts slurmctld, slurmd and munged in a temporary folder with a configuration of their own, runs
+the command there (its sbatch, srun and so on belong to this Slurm) and stops everything. Needs
+Debian's packages slurm-wlm and munge, nothing of /etc. The node claims more CPUs and memory than
+there are.
 """
 
 import argparse
@@ -20,7 +21,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-PROGRAMS = ("slurmctld", "slurmd", "munged", "sbatch", "srun", "squeue", "scancel")
+DAEMONS = ("slurmctld", "slurmd", "munged")
+CLIENTS = ("sbatch", "srun", "squeue", "scancel", "scontrol", "sinfo", "sacct")
 PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
 # Slurm counts a GPU only with a character device of its own; these stand on every Linux.
 DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random")
@@ -65,7 +67,7 @@ PartitionName=main Nodes={host} Default=YES MaxTime=INFINITE OverSubscribe=NO St
 
 def missing() -> list[str]:
     """Programs that this machine lacks."""
-    return [name for name in PROGRAMS if shutil.which(name, path=PATH) is None]
+    return [name for name in (*DAEMONS, *CLIENTS) if shutil.which(name, path=PATH) is None]
 
 
 @contextmanager
@@ -77,10 +79,10 @@ def one_node(
     tracking: str = "proctrack/linuxproc",
     kill_wait: int = 5,
 ) -> Iterator[dict[str, str]]:
-    """Start Slurm in `folder`; the environment for sbatch and its like; stop everything at the end.
+    """Start Slurm in `folder`; environment of its clients; stop everything at the end.
 
-    tracking   how Slurm finds a job's processes. Clusters use proctrack/cgroup, which passes a signal
-               to the first process of a job only; it needs root and cgroups.
+    tracking   how Slurm finds a job's processes. Clusters use proctrack/cgroup, which passes
+               signals to the first process of a job only; it needs root and cgroups.
     kill_wait  seconds between SIGTERM and SIGKILL at a time limit; Slurm's own default is 30
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -99,7 +101,7 @@ def one_node(
         "kill_wait": kill_wait,
     }
     _write(folder, facts)
-    environment = {**os.environ, "PATH": PATH, "SLURM_CONF": str(folder / "slurm.conf")}
+    environment = {**os.environ, "PATH": f"{folder}/bin:{PATH}"}
     daemons = []
     try:
         for command in _commands(folder, host):
@@ -131,8 +133,14 @@ def _write(folder: Path, facts: dict[str, object]) -> None:
     devices = "".join(f"Name=gpu File={device}\n" for device in DEVICES[: facts["gpus"]])
     (folder / "gres.conf").write_text(f"AutoDetect=off\n{devices}")
     (folder / "cgroup.conf").write_text("CgroupPlugin=cgroup/v1\nCgroupAutomount=no\n")
-    for name in ("state", "spool"):
+    for name in ("state", "spool", "bin"):
         (folder / name).mkdir(exist_ok=True)
+    # Not SLURM_CONF in the environment: the plugin clears it for its job steps.
+    for name in CLIENTS:
+        program = folder / "bin" / name
+        real = shutil.which(name, path=PATH)
+        program.write_text(f'#!/bin/sh\nSLURM_CONF={folder}/slurm.conf exec {real} "$@"\n')
+        program.chmod(0o755)
     folder.chmod(0o755)
     key = folder / "munge.key"
     if not key.exists():
@@ -168,14 +176,17 @@ def _wait_until_idle(environment: dict[str, str], folder: Path, seconds: int = 6
         if done.stdout.strip() == "idle":
             return
         time.sleep(0.5)
+    said = done.stdout + done.stderr
     logs = "\n".join(path.read_text()[-2000:] for path in sorted(folder.glob("*.log")))
-    raise RuntimeError(f"Slurm did not start within {seconds} s: {done.stdout}{done.stderr}\n{logs}")
+    raise RuntimeError(f"Slurm did not start within {seconds} s: {said}\n{logs}")
 
 
 def _cancel_all(environment: dict[str, str]) -> None:
     listed = ["squeue", "--noheader", "--format=%i"]
     for _ in range(60):
-        jobs = subprocess.run(listed, env=environment, capture_output=True, text=True).stdout.split()
+        jobs = subprocess.run(
+            listed, env=environment, capture_output=True, text=True
+        ).stdout.split()
         if not jobs:
             return
         subprocess.run(["scancel", *jobs], env=environment, capture_output=True)
