@@ -26,6 +26,7 @@ CLIENTS = ("sbatch", "srun", "squeue", "scancel", "scontrol", "sinfo", "sacct")
 PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
 # Slurm counts a GPU only with a character device of its own; these stand on every Linux.
 DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random")
+FREEZER = Path("/sys/fs/cgroup/freezer")  # of cgroup v1; v2 needs systemd
 
 CONFIGURATION = """
 ClusterName=s1flow
@@ -68,6 +69,11 @@ PartitionName=main Nodes={host} Default=YES MaxTime=INFINITE OverSubscribe=NO St
 def missing() -> list[str]:
     """Programs that this machine lacks."""
     return [name for name in (*DAEMONS, *CLIENTS) if shutil.which(name, path=PATH) is None]
+
+
+def tracking_here() -> str:
+    """How jobs' processes are found: by cgroups, as on clusters, where this user may make them."""
+    return "proctrack/cgroup" if os.access(FREEZER, os.W_OK) else "proctrack/linuxproc"
 
 
 @contextmanager
@@ -114,6 +120,8 @@ def one_node(
         for daemon in reversed(daemons):
             daemon.terminate()
             daemon.wait(60)
+        for path, _, _ in os.walk(FREEZER / f"slurm_{host}", topdown=False):
+            os.rmdir(path)
 
 
 def _user() -> str:
