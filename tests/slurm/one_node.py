@@ -12,6 +12,7 @@ import argparse
 import os
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -218,6 +219,7 @@ def main() -> None:
     args = parser.parse_args()
     if missing():
         sys.exit(f"not installed: {', '.join(missing())}; apt-get install slurm-wlm munge")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # an exit stops the daemons
     with (
         tempfile.TemporaryDirectory(prefix="s1flow-slurm-") as folder,
         one_node(Path(folder), cpus=args.cpus, gpus=args.gpus) as environment,
