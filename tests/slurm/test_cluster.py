@@ -69,7 +69,8 @@ class Cluster:
         """Every job so far, oldest first, as scontrol shows it."""
         show = ["scontrol", "--oneliner", "show", "job"]
         lines = subprocess.run(show, env=self.environment, capture_output=True, text=True).stdout
-        found = [dict(re.findall(r"(\S+?)=(\S*)", line)) for line in lines.splitlines()]
+        listed = [line for line in lines.splitlines() if line.startswith("JobId=")]
+        found = [dict(re.findall(r"(\S+?)=(\S*)", line)) for line in listed]
         return sorted(found, key=lambda job: int(job["JobId"]))
 
 
@@ -114,7 +115,7 @@ def test_the_demo_ends_in_its_report_with_few_submissions(finished: Cluster) -> 
 def test_jobs_ask_for_what_their_rules_say(finished: Cluster) -> None:
     for job in finished.jobs():
         on_gpus = job["Comment"].startswith(("rule_train", "rule_generate"))
-        assert ("gres/gpu=1" in job["TRES"]) == on_gpus, job
+        assert job.get("TresPerJob") == ("gres:gpu:1" if on_gpus else None), job
         assert job["NumTasks"] == "1" and job["NumNodes"] == "1", job
         if on_gpus:
             assert job["CPUs/Task"] == "2" and job["MinMemoryNode"] not in ("", "0"), job

@@ -1,6 +1,8 @@
 """The Slurm profile: short rules are submitted together, whatever the study asks for."""
 
 import re
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -37,6 +39,16 @@ def test_short_rules_are_few_submissions(checkout: Path) -> None:
 def test_groups_hold_when_models_label_the_pool_in_between(checkout: Path) -> None:
     expected = {"cleaning": 1, "selection": 1, "labels": 2, "verdicts": 2, "report": 1}
     assert groups(checkout, "relabelled.yaml") == expected
+
+
+def test_the_snakefile_reads_without_the_packages_of_the_study() -> None:
+    """So that a Snakemake of its own (`module load snakemake`) can submit the jobs."""
+    text = (ROOT / "Snakefile").read_text()
+    imports = re.findall(r"^from workflow_scripts.*$", text, re.MULTILINE)
+    absent = "import sys; sys.modules.update(dict.fromkeys(['polars', 'numpy', 'torch']))"
+    code = "\n".join([absent, *imports])
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert len(imports) >= 5 and done.returncode == 0, done.stderr
 
 
 def test_the_profile_names_rules_that_exist() -> None:
