@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 DAEMONS = ("slurmctld", "slurmd", "munged")
@@ -62,8 +62,9 @@ MinJobAge=3600
 KillWait={kill_wait}
 InactiveLimit=0
 GresTypes=gpu
-NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory={memory} Gres=gpu:{gpus} State=UNKNOWN
-PartitionName=main Nodes={host} Default=YES MaxTime=INFINITE OverSubscribe=NO State=UP
+NodeName=DEFAULT CPUs={cpus} RealMemory={memory} Gres=gpu:{gpus}
+NodeName={node} NodeHostname={host} NodeAddr=127.0.0.1
+PartitionName=main Nodes={node} Default=YES MaxTime=INFINITE OverSubscribe=NO State=UP
 """
 
 
@@ -93,13 +94,14 @@ def one_node(
     kill_wait  seconds between SIGTERM and SIGKILL at a time limit; Slurm's own default is 30
     """
     folder.mkdir(parents=True, exist_ok=True)
-    host = socket.gethostname().split(".")[0]
+    host, daemon = socket.gethostname().split(".")[0], _free_port()
     facts = {
         "folder": folder,
         "host": host,
         "user": _user(),
+        "node": f"s1flow{daemon}",  # names its cgroups, apart from another Slurm's
         "controller": _free_port(),
-        "daemon": _free_port(),
+        "daemon": daemon,
         "plugins": _plugins(),
         "cpus": cpus,
         "memory": memory,
@@ -111,18 +113,19 @@ def one_node(
     environment = {**os.environ, "PATH": f"{folder}/bin:{PATH}"}
     daemons = []
     try:
-        for command in _commands(folder, host):
+        for command in _commands(folder):
             daemons.append(_start(command, folder, environment))
             time.sleep(0.5)
         _wait_until_idle(environment, folder)
         yield environment
     finally:
         _cancel_all(environment)
-        for daemon in reversed(daemons):
-            daemon.terminate()
-            daemon.wait(60)
-        for path, _, _ in os.walk(FREEZER / f"slurm_{host}", topdown=False):
-            os.rmdir(path)
+        for process in reversed(daemons):
+            process.terminate()
+            process.wait(60)
+        for path, _, _ in os.walk(FREEZER / f"slurm_{facts['node']}", topdown=False):
+            with suppress(OSError):  # a process that has just been killed is in it still
+                os.rmdir(path)
 
 
 def _user() -> str:
@@ -157,7 +160,7 @@ def _write(folder: Path, facts: dict[str, object]) -> None:
         key.chmod(0o400)
 
 
-def _commands(folder: Path, host: str) -> list[list[str]]:
+def _commands(folder: Path) -> list[list[str]]:
     munge = [f"--{name}={folder}/munge.{name.split('-')[0]}" for name in ("socket", "pid-file")]
     munge += [f"--key-file={folder}/munge.key", f"--log-file={folder}/munge.log"]
     munge += [f"--seed-file={folder}/munge.seed"]
