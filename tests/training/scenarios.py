@@ -57,6 +57,9 @@ def main() -> None:
     )
     keep(folder, "early", "after-early")
     codes["early-resumed"] = run("early-resumed", "early", checkpoint_every=1000)
+    codes["limited"] = run("limited", "limit", in_a_slurm_job(folder, "0:10"))
+    keep(folder, "limit", "after-limit")
+    codes["limited-resumed"] = run("limited-resumed", "limit", in_a_slurm_job(folder, "1-02:00:00"))
     codes["torn"] = run("torn", "torn", in_save(2, kill_now))
     codes["torn-resumed"] = run("torn-resumed", "torn")
     codes["full-disk"] = run("full-disk", "disk", in_save(2, disk_full))
@@ -149,6 +152,20 @@ def at_step(index: int, number: int) -> Any:
 
         accumulate.calls = 0
         loop._accumulate = accumulate
+
+    return hinder
+
+
+def in_a_slurm_job(folder: Path, left: str) -> Any:
+    """This process in a job that has `left` to go, in the words of Slurm's squeue."""
+
+    def hinder() -> None:
+        program = folder / "bin" / "squeue"
+        program.parent.mkdir(exist_ok=True)
+        program.write_text(f"#!/bin/sh\necho {left}\n")
+        program.chmod(0o755)
+        os.environ["PATH"] = f"{program.parent}:{os.environ['PATH']}"
+        os.environ["SLURM_JOB_ID"] = "17"
 
     return hinder
 

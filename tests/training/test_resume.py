@@ -13,6 +13,7 @@ import torch
 from workflow_scripts.training.identity import differences
 from workflow_scripts.training.loop import Early
 from workflow_scripts.training.model_card import read_card
+from workflow_scripts.training.stop_signal import read_duration
 
 
 def codes(runs: Path) -> dict[str, int]:
@@ -70,6 +71,33 @@ def test_sigterm_saves_at_once_and_resumes_to_the_same_bits(runs: Path) -> None:
     assert "stopped by SIGTERM after step 3 of 6" in (runs / "stopped.log").read_text()
     assert codes(runs)["stopped-resumed"] == 0
     assert weights(runs, "stop") == weights(runs, "whole")
+
+
+def test_the_end_of_a_slurm_job_saves_in_time_and_resumes_to_the_same_bits(runs: Path) -> None:
+    log = (runs / "limited.log").read_text()
+    assert codes(runs)["limited"] == 1
+    assert "this Slurm job ends in 10 s" in log
+    assert "stopped by the end of the Slurm job's time after step 1 of 6" in log
+    assert json.loads((runs / "after-limit.json").read_text())["step"] == 1
+    assert codes(runs)["limited-resumed"] == 0
+    assert weights(runs, "limit") == weights(runs, "whole")
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("0:07", 7),
+        ("59:10", 3550),
+        ("1:02:03", 3723),
+        ("2-01:00:00", 176400),
+        ("2-01", None),
+        ("UNLIMITED", None),
+        ("NOT_SET", None),
+        ("", None),
+    ],
+)
+def test_time_that_slurm_says_is_left(text: str, seconds: float | None) -> None:
+    assert read_duration(text) == seconds
 
 
 def test_a_checkpoint_of_other_settings_or_code_is_neither_taken_over_nor_in_the_way(

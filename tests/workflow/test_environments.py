@@ -52,7 +52,7 @@ def test_lock_holds_every_direct_requirement(lock: str) -> None:
         assert locked[name] == version, name
 
 
-@pytest.mark.parametrize("lock", ["cpu", "cuda"])
+@pytest.mark.parametrize("lock", ["cpu", "cuda", "slurm"])
 def test_a_lock_pins_every_line(lock: str) -> None:
     """A lower bound is a promise about the index of another day."""
     lines = (ROOT / f"envs/lock/{lock}.txt").read_text().splitlines()
@@ -68,7 +68,7 @@ def test_both_locks_hold_the_same_versions() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("lock", ["cpu", "cuda"])
+@pytest.mark.parametrize("lock", ["cpu", "cuda", "slurm"])
 def test_every_pin_exists_on_the_index(lock: str) -> None:
     """Looked up as on a user's machine: without this machine's pip configuration."""
     own = {name: value for name, value in os.environ.items() if not name.startswith("PIP_")}

@@ -1,17 +1,20 @@
 """Reading and writing files that cross a rule boundary: typed, checked, and never half-written."""
 
+from __future__ import annotations
+
 import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import polars as pl
+from typing import TYPE_CHECKING, Any
 
 from workflow_scripts.common.errors import InputError
 from workflow_scripts.common.storage import writing
+
+if TYPE_CHECKING:
+    import polars as pl  # elsewhere where it is used: the Snakefile reads JSON without it
 
 
 @contextmanager
@@ -41,6 +44,8 @@ class Table:
 
     def frame(self, rows: list[dict[str, Any]]) -> pl.DataFrame:
         """Rows as a data frame of this table's types; missing optional values become null."""
+        import polars as pl
+
         return pl.DataFrame(rows, schema=self.schema, orient="row")
 
     def check(self, frame: pl.DataFrame, where: str) -> pl.DataFrame:
@@ -69,6 +74,8 @@ class Table:
 
     def read(self, path: Path) -> pl.DataFrame:
         """Read and check a parquet file of this table."""
+        import polars as pl
+
         if not path.exists():
             raise InputError(f"{path} does not exist")
         return self.check(pl.read_parquet(path), str(path))
@@ -82,6 +89,8 @@ class Table:
 
 def read_facts(path: Path) -> dict[str, str]:
     """Provenance metadata of a parquet file written by `Table.write`."""
+    import polars as pl
+
     return pl.read_parquet_metadata(path)
 
 

@@ -9,6 +9,7 @@ the run ends in between.
 """
 
 import shutil
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from workflow_scripts.training.launch import rank
 REPLACING = "replacing.json"
 FINAL, FINAL_STATE = "final", "final.json"  # of a finished run, on request; never resumed from
 PART = ".part"
+SLOW_DISK = 200e6  # bytes per second: a guess until a checkpoint has been timed
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,12 @@ class Checkpoints:
     def __init__(self, room: Room, identity: dict[str, Any]) -> None:
         self.room, self.folder, self.root = room, room.checkpoints, room.checkpoints.parent
         self.identity, self.single = identity, room.short > 0
+        self._seconds: float | None = None
+
+    @property
+    def seconds(self) -> float:
+        """What the last checkpoint took; before the first, what one takes on a slow disk."""
+        return self.room.checkpoint / SLOW_DISK if self._seconds is None else self._seconds
 
     def find(self) -> Saved | None:
         """The checkpoint to go on from, or None."""
@@ -96,10 +104,12 @@ class Checkpoints:
         NoRoom when it would not fit; nothing was touched then. UserError when it cannot be written
         all the same; the previous checkpoint then stays as it was, if there was room for both.
         """
+        begin = time.perf_counter()
         tag = f"step-{step:06d}"
         self._write(engine, Saved(step, tag, micro_batch_tokens, self.identity, curve), STATE)
         self._clear(lambda name: name.startswith("step-") and name != tag)
-        log.info("checkpoint of step %d in %s", step, self.folder)
+        self._seconds = time.perf_counter() - begin
+        log.info("checkpoint of step %d in %s (%.1f s)", step, self.folder, self._seconds)
 
     def keep_final(
         self, engine: Engine, step: int, micro_batch_tokens: int, curve: list[dict[str, Any]]

@@ -62,18 +62,23 @@ def train_steps(run: Run, start: int, curve: list[dict[str, Any]], stop: StopSig
         curve.append(row)
         progress.update(loss=f"{row['loss']:.4f}", tokens_s=f"{row['tokens_per_second']:,.0f}")
         done = index + 1
-        stopping = stop.requested(run.device)
+        stopping = stop.requested(run.device, _reserve(run, row["seconds"]))
         due = done % run.checkpoint_every == 0 or early.due(run.device)
         if (due or stopping) and done < run.schedule.total:
             _checkpoint(run, done, curve, stopping)
             early.saved = True
         if stopping and done < run.schedule.total:
+            cause = stop.received or "a request to another process"
             raise UserError(
-                f"stopped by {stop.received or 'a signal'} after step {done} of "
-                f"{run.schedule.total}; the checkpoint is in {run.checkpoints.folder}: run "
-                "again to go on from there"
+                f"stopped by {cause} after step {done} of {run.schedule.total}; the "
+                f"checkpoint is in {run.checkpoints.folder}: run again to go on from there"
             )
     progress.close()
+
+
+def _reserve(run: Run, step: float) -> float:
+    """Seconds to keep for another step and a checkpoint: twice what they took, and some."""
+    return 20.0 + 2.0 * (step + run.checkpoints.seconds)
 
 
 def _checkpoint(run: Run, done: int, curve: list[dict[str, Any]], stopping: bool) -> None:

@@ -1,0 +1,58 @@
+"""The Slurm profile: short rules are submitted together, whatever the study asks for."""
+
+import re
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.workflow.snakemake_run import ROOT, copy_checkout, snakemake
+
+PROFILE = yaml.safe_load((ROOT / "profiles/slurm/profile.yaml").read_text())
+RELABELLED = "curation: {relabel: {difficulty: true, domains: all}}\n"
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    checkout = copy_checkout(tmp_path_factory.mktemp("slurm"))
+    (checkout / "plain.yaml").write_text("study: plain\n")
+    (checkout / "relabelled.yaml").write_text(RELABELLED)
+    return checkout
+
+
+def groups(checkout: Path, config: str) -> Counter:
+    """Group jobs that a dry run plans; without the plugin, so by the local executor."""
+    words = ["report", "--workflow-profile", "profiles/slurm", "--configfile", config]
+    done = snakemake(checkout, "-n", *words, "--executor", "local", "--cores", "8")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return Counter(re.findall(r"Group job (\w+)", done.stdout + done.stderr))
+
+
+def test_short_rules_are_few_submissions(checkout: Path) -> None:
+    expected = {"cleaning": 1, "selection": 1, "verdicts": 2, "report": 1}
+    assert groups(checkout, "plain.yaml") == expected
+
+
+def test_groups_hold_when_models_label_the_pool_in_between(checkout: Path) -> None:
+    expected = {"cleaning": 1, "selection": 1, "labels": 2, "verdicts": 2, "report": 1}
+    assert groups(checkout, "relabelled.yaml") == expected
+
+
+def test_the_snakefile_reads_without_the_packages_of_the_study() -> None:
+    """So that a Snakemake of its own (`module load snakemake`) can submit the jobs."""
+    text = (ROOT / "Snakefile").read_text()
+    imports = re.findall(r"^from workflow_scripts.*$", text, re.MULTILINE)
+    absent = "import sys; sys.modules.update(dict.fromkeys(['polars', 'numpy', 'torch']))"
+    code = "\n".join([absent, *imports])
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert len(imports) >= 5 and done.returncode == 0, done.stderr
+
+
+def test_the_profile_names_rules_that_exist() -> None:
+    text = "".join(path.read_text() for path in (ROOT / "rules").glob("*.smk"))
+    rules = set(re.findall(r"^rule (\w+):", text, re.MULTILINE))
+    assert set(PROFILE["groups"]) <= rules
+    assert set(PROFILE["group-components"]) <= set(PROFILE["groups"].values())
