@@ -22,6 +22,8 @@ QWEN_3B, QWEN_7B = 3_085_938_688, 7_615_616_512
 def memory(results: Path, parameters: int | None = None, **changes: Any) -> HostMemory:
     """The shipped study with changed `training` and `inference` keys; its base has that size."""
     config = copy.deepcopy(SHIPPED) | {"results": str(results)}
+    for number, model in enumerate(config["models"]):
+        model["url"] = f"http://x/{number}"  # where a server is asked
     for section, keys in changes.items():
         engine = {**config[section].get("engine", {}), **keys.pop("engine", {})}
         config[section] |= {**keys, **({"engine": engine} if engine else {})}
@@ -76,9 +78,9 @@ def test_fp32_weights_are_twice_as_large(tmp_path: Path) -> None:
     [
         (1, {}, 4 + 6 + 6.17),
         (4, {}, 4 + 24 + 6.17),
-        (1, {"tensor_parallel": 2}, 4 + 12 + 6.17),
+        (2, {"tensor_parallel": 2}, 4 + 12 + 6.17),
         (1, {"dtype": "float32"}, 4 + 6 + 12.34),
-        (1, {"kind": "server", "url": "http://x"}, 4),
+        (1, {"kind": "server"}, 4),
         (0, {"device": "cpu", "dtype": "float32"}, 4 + 24.69 + 17.18),  # 16 GiB of cache at most
     ],
 )
