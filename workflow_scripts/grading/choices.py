@@ -24,6 +24,7 @@ from workflow_scripts.grading.letters import (
 )
 from workflow_scripts.grading.normalise import FORBIDDEN
 from workflow_scripts.grading.outcome import Outcome, refused
+from workflow_scripts.grading.runs import squeezed
 
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 Span = tuple[int, int]
@@ -92,12 +93,13 @@ def extract_letter(text: str, options: Sequence[str] | None, letters: str = "ABC
     A hedge ("A or B") and a letter out of range choose none. The full text (or the value) of
     exactly one option chooses its letter, by the rule "option-text".
     """
-    part = answer_part(text)
+    short = squeezed(text)
+    part = answer_part(short.text)
     if part is None:
         return Extraction(None, "thinking-only")
     start = max(part[0], part[1] - MAX_TAIL)
-    found = _letter_in(text[start : part[1]], _Reader(options, letters))
-    return replace(found, span=(found.span[0] + start, found.span[1] + start))
+    found = _letter_in(short.text[start : part[1]], _Reader(options, letters))
+    return replace(found, span=short.span((found.span[0] + start, found.span[1] + start)))
 
 
 def _letter_in(text: str, reader: _Reader) -> Extraction:

@@ -22,6 +22,7 @@ from workflow_scripts.grading.phrases import (
     single_value,
     undecorated,
 )
+from workflow_scripts.grading.runs import squeezed
 
 MAX_TAIL = 60_000  # characters of the answer part that are searched, from its end
 MAX_BARE = 400
@@ -48,12 +49,13 @@ class Extraction:
 
 def extract(text: str, last_number: bool = False) -> Extraction:
     """The answer of a whole response or of a bare answer (kinds "math" and "integer")."""
-    part = answer_part(text)
+    short = squeezed(text)
+    part = answer_part(short.text)
     if part is None:
         return Extraction(None, "thinking-only")
     start = max(part[0], part[1] - MAX_TAIL)
-    found = extract_part(text[start : part[1]], last_number)
-    return replace(found, span=(found.span[0] + start, found.span[1] + start))
+    found = extract_part(short.text[start : part[1]], last_number)
+    return replace(found, span=short.span((found.span[0] + start, found.span[1] + start)))
 
 
 def extract_part(text: str, last_number: bool = False) -> Extraction:

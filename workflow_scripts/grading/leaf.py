@@ -25,10 +25,11 @@ def leaf(text: str) -> Form:
     if wrapped and wrapped[0] in "([" and "," not in wrapped[1]:
         inner = quantity(wrapped[1])
         unit, percent = taken.unit or inner.unit, taken.percent or inner.percent
-        return Scalar(canonical(inner.body).removeprefix("+"), unit, percent)
+        odd = taken.odd or inner.odd
+        return Scalar(canonical(inner.body).removeprefix("+"), unit, percent, odd)
     if re.search(r"\\text\{|(?<![\\A-Za-z{])[A-Za-z]{5,}", body):
         return Words(words_of(text))
-    return Scalar(canonical(body).removeprefix("+"), taken.unit, taken.percent)
+    return Scalar(canonical(body).removeprefix("+"), taken.unit, taken.percent, taken.odd)
 
 
 def _worded_list(text: str) -> Form:

@@ -15,13 +15,15 @@ ANCHOR = re.compile(
     rf"(?:^|(?<=[\s*_({{#>$'\"]))(?:{_NAMES}){_MARKS}(?:\([^()\n]{{0,40}}\))?{_MARKS}"
     rf"(?:(?:correcta|correcte|corretta|correta|to [^.\n:]{{1,60}}?|of [^.\n:]{{1,40}}?)\s+)?"
     rf"(?:{_VERB}|[:=]|-(?=\s))"
-    r"|(?:^|\n)[#*_\s]*(?:final\s+)?answers?[#*_\s]*\n|(?:^|\n)####(?=\s*\S)"
+    r"|(?m:^)[#*_ \t]*(?:final[ \t]+)?answers?[#*_ \t\r]*\n|(?m:^)####(?=[ \t]*\S)"
     r"|答案(?:是|为|為)?\s*[:：]?|答え(?:は)?\s*[:：]?",
     re.IGNORECASE,
 )
 FORMULA = re.compile(
-    r"\$\$(.+?)\$\$|(?<!\\)\$((?:[^$\\]|\\.)+?)(?<!\\)\$|\\\[(.+?)\\\]|\\\((.+?)\\\)"
-    r"|\\begin\{(?:align|equation|gather)\*?\}(.+?)\\end\{(?:align|equation|gather)\*?\}",
+    r"\$\$(.+?)\$\$|(?<!\\)\$((?:[^$\\]|\\.)+?)(?<!\\)\$"
+    r"|\\\[((?:[^\\]|\\[^\[\]])+?)\\\]|\\\(((?:[^\\]|\\[^()])+?)\\\)"
+    r"|\\begin\{(?:align|equation|gather)\*?\}((?:(?!\\begin\{(?:align|equation|gather)).)+?)"
+    r"\\end\{(?:align|equation|gather)\*?\}",
     re.DOTALL,
 )
 LAST_NUMBER = re.compile(r"-?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:/\d+)?%?")
@@ -43,14 +45,15 @@ _ENDS_WITH = re.compile(
     r"(?P<value>\d+(?:\s?:\s?\d+)+|[^\s=:,][^=:\n]{0,60}?)\s*[.!]?\s*\Z",
     re.IGNORECASE,
 )
-_ONE_NUMBER = re.compile(r"(?<![\w\\^_{(.])-?\\?\$?\d[\d,]*(?:\.\d+)?(?:/\d+)?%?(?![\w^_/(\\)])")
+_ONE_NUMBER = re.compile(r"(?<![\w\\^_{(.,])-?\\?\$?\d[\d,]*+(?:\.\d+)?(?:/\d+)?%?(?![\w^_/(\\)])")
 _UNSURE = re.compile(
     r"\b(?:not|n't|unsure|step|question|part|case|problem|or|maybe|perhaps|figure|equation|if)\b"
     r"|n't\b|[?=<>^\\{}]",
     re.IGNORECASE,
 )
 IS_ANSWER = re.compile(
-    r"(?P<value>\$[^$\n]+\$|\\\([^\n]+?\\\)|-?\d[\d,./]*)[*_\s]*(?:is|as|for) (?:the|our|my) "
+    r"(?P<value>\$[^$\n]+\$|\\\((?:[^\\\n]|\\[^()\n])+\\\)|(?<![\d,./])-?\d[\d,./]*+)"
+    r"[*_\s]*(?:is|as|for) (?:the|our|my) "
     r"(?:final |correct |required |desired )*answer",
     re.IGNORECASE,
 )

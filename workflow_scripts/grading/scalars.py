@@ -29,6 +29,8 @@ def same_scalars(gold: Scalar, candidate: Scalar) -> Outcome:
     """
     if not same_unit(gold.unit, candidate.unit) or _percent_of_unit(gold, candidate):
         return refused("unit")
+    if candidate.odd and candidate.unit != gold.unit:
+        return refused("unit")
     outcome = same_values(gold.latex, candidate.latex)
     if gold.percent != candidate.percent:
         scale = Fraction(1, 100) if gold.percent else Fraction(100)

@@ -203,7 +203,8 @@ def _listed(text: str, depth: int) -> Form | None:
     items = tuple(item for part in parts for item in _entries(form(part, depth + 1)))
     units = {item.unit for item in items if isinstance(item, Scalar)} - {""}
     if len(units) == 1 and all(isinstance(item, Scalar) for item in items):
-        items = tuple(Scalar(item.latex, next(iter(units)), item.percent) for item in items)
+        unit, odd = next(iter(units)), any(item.odd for item in items)
+        items = tuple(Scalar(item.latex, unit, item.percent, odd) for item in items)
     return Group("", items, "")
 
 
