@@ -95,6 +95,8 @@ def same_forms(gold: Form, candidate: Form) -> Outcome:
     """Compare two forms; raises Unparsed, TooLarge or Undefined from the scalars inside."""
     if isinstance(gold, Relation) or isinstance(candidate, Relation):
         return _with_relation(gold, candidate)
+    if _fractional_part(gold) != _fractional_part(candidate):
+        return refused("brackets")
     gold, candidate = _single(gold), _single(candidate)
     if isinstance(gold, Words) or isinstance(candidate, Words):
         return with_words(gold, candidate)
@@ -118,6 +120,14 @@ def _single(answer: Form) -> Form:
     if isinstance(answer, Group) and len(answer.items) == 1:
         return answer.items[0]
     return answer
+
+
+def _fractional_part(answer: Form) -> bool:
+    """`\\{x\\}` with a variable: the fractional part (or a set) of x, not x."""
+    if not isinstance(answer, Group) or answer.open != "{" or len(answer.items) != 1:
+        return False
+    item = answer.items[0]
+    return isinstance(item, Scalar) and re.search(r"(?<![\\A-Za-z])[a-zA-Z]", item.latex) is not None
 
 
 def _with_relation(gold: Form, candidate: Form) -> Outcome:

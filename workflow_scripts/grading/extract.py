@@ -11,9 +11,12 @@ from workflow_scripts.grading.answer_part import answer_part
 from workflow_scripts.grading.boxes import Box, boxes_of, last_sentence, one_list, unboxed
 from workflow_scripts.grading.phrases import (
     ANCHOR,
+    COMPLETE,
     FORMULA,
+    INTENT,
     IS_ANSWER,
     LAST_NUMBER,
+    STATES,
     capture,
     ending,
     inside,
@@ -35,8 +38,8 @@ class Extraction:
 
     text   what is compared; None when nothing was found
     rule   "boxed", "boxes", "final-answer", "answer-is", "answer", "bare", "last-math",
-           "last-value", "last-line", "last-number", "thinking-only" or "none"; for letters also
-           "line", "stated", "option-text", "hedge" and "out-of-range"
+           "mentioned", "last-value", "last-line", "last-number", "thinking-only" or "none"; for
+           letters also "line", "stated", "option-text", "hedge" and "out-of-range"
     span   start and stop in the text
     last   the last of several boxes, for a gold with one value; None otherwise
     """
@@ -121,7 +124,7 @@ def _unanchored(text: str) -> Extraction | None:
     last = re.split(r"(?<=[.!?。])\s+(?=[A-Z\\$*(\"])|\n", bare)[-1]
     span = (start + len(bare) - len(last), start + len(bare))
     value = ending(last)
-    if value is not None:
+    if value is not None and not INTENT.match(last):
         return Extraction(value, "last-value", span)
     found = _last_formula(bare, len(bare) - len(last), span)
     if found is not None:
@@ -138,18 +141,33 @@ def _unanchored(text: str) -> Extraction | None:
 def _last_formula(text: str, sentence: int, span: tuple[int, int]) -> Extraction | None:
     """The last formula of the last sentence, else of the last lines, that is more than a name.
 
-    `last` is what stands after its last equals sign.
+    A text that ends in the middle of a sentence has none, and a sentence that says what is to be
+    done ("we want to simplify ...") states none. A formula that is only mentioned has the rule
+    "mentioned". `last` is what stands after its last equals sign.
     """
-    formulas = list(FORMULA.finditer(text[-2000:]))
-    offset = max(0, len(text) - 2000)
+    if not COMPLETE.search(text):
+        return None
+    tail = text[-2000:]
+    formulas = list(FORMULA.finditer(tail))
+    offset = len(text) - len(tail)
     for begin in (sentence, len(text) - 600):
         near = [f for f in formulas if f.end() + offset > begin]
         telling = [f for f in near if not re.fullmatch(r"\s*\\?[A-Za-z]+[.,]?\s*", inside(f))]
         if telling:
             near = near[: near.index(telling[-1]) + 1]
         if near:
-            joined = joined_formulas(text[-2000:], near)
+            before = _sentence_before(tail, near[-1].start())
+            if INTENT.search(before):
+                return None
+            joined = joined_formulas(tail, near)
             sides = re.split(r"=|\\equiv(?![A-Za-z])", joined)
             value = sides[-1].strip(" &") if len(sides) > 1 else None
-            return Extraction(joined, "last-math", span, value)
+            stated = value is not None or STATES.search(before) or len(near) > 1
+            return Extraction(joined, "last-math" if stated else "mentioned", span, value)
     return None
+
+
+def _sentence_before(text: str, at: int) -> str:
+    """What stands before a place in its sentence."""
+    pieces = re.split(r"(?<=[.!?。])\s+(?=[A-Z\\$*(\"])|\n", text[max(0, at - 400) : at])
+    return pieces[-1]

@@ -183,11 +183,11 @@ def _text(name: str, content: str) -> str:
     bare = content.strip().replace(r"\ ", " ")
     if _NAMED.match(bare):
         return "\\" + bare + " "
-    if re.fullmatch(r"\(?[-+]?[\d.,]*\d\)?", bare) or re.fullmatch(r"[\s=+\-/*<>,;:.()]*", bare):
+    if re.fullmatch(r"\(?[-+]?[\d.,/]*\d\)?", bare) or re.fullmatch(r"[\s=+\-/*<>,;:.()]*", bare):
         return f" {bare} "
     if name.startswith(r"\mathrm") and re.fullmatch(r"[A-Za-z]", bare):
         return f" {bare} "
-    counted = re.fullmatch(r"(-?[\d.,]*\d)\s+([A-Za-z][A-Za-z ]+)", bare)
+    counted = re.fullmatch(r"(-?[\d.,/:]*\d)\s*((?<=\s)[A-Za-z][A-Za-z. ]+|[ap]\.?m\.?)", bare)
     if counted:
         return f" {counted[1]} " + r"\text{" + counted[2] + "}"
     inner = re.sub(r"\\(?:text[a-z]*|mathrm|mbox|mathbf)\s*|[{}$]", "", content)

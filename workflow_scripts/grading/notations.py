@@ -5,7 +5,7 @@ import re
 from workflow_scripts.grading.forms import Base, Form, Ratio, Scalar, Words
 from workflow_scripts.grading.outcome import Outcome, joined, refused
 from workflow_scripts.grading.scalars import same_scalars
-from workflow_scripts.grading.words import NUMBERS, same_words, words_of
+from workflow_scripts.grading.words import counted, same_words, words_of
 
 
 def with_words(gold: Form, candidate: Form) -> Outcome:
@@ -16,8 +16,8 @@ def with_words(gold: Form, candidate: Form) -> Outcome:
         return outcome.flagged("text") if sentence else outcome
     words, other = (gold, candidate) if isinstance(gold, Words) else (candidate, gold)
     assert isinstance(words, Words)
-    if isinstance(other, Scalar) and words.text in NUMBERS:
-        value = Scalar(str(NUMBERS[words.text]))
+    if isinstance(other, Scalar) and counted(words.text) is not None:
+        value = Scalar(str(counted(words.text)))
         pair = (value, other) if words is gold else (other, value)
         return same_scalars(*pair).flagged("text")
     if isinstance(other, Scalar) and not other.unit:

@@ -5,6 +5,7 @@ import re
 from workflow_scripts.grading.braces import enclosed
 from workflow_scripts.grading.normalise import normalise
 from workflow_scripts.grading.repair import repair
+from workflow_scripts.grading.units import is_unit
 
 _LEAD = re.compile(
     r"^(?:(?:\\text\{)?\s*(?:(?:approximately|approx|about|exactly|roughly|thus|so|hence"
@@ -16,7 +17,7 @@ _LEAD = re.compile(
 )
 _ASIDE = re.compile(  # 25 (students), 1/2 (or 0.5)
     r"(?<=[\d}])\s*\("
-    r"(?:(?:\\text\{)?[A-Za-z ]{3,}\}?|(?:or|i\.e\.,?|approx\w*|\\approx) [^()]*)\)\Z"
+    r"(?:(?:\\text\{)?(?P<words>[A-Za-z ]{3,})\}?|(?:i\.e\.,?|approx\w*|\\approx|or) [^()]*)\)\Z"
 )
 
 _CONDITION = re.compile(  # 3k \\text{ where } k \\in \\mathbb{Z}
@@ -32,6 +33,12 @@ def prepare(text: str) -> str:
     return trim(repair(trim(normalise(text))))
 
 
+def _without_aside(match: re.Match[str]) -> str:
+    """Nothing for a unit or another spelling in brackets; `10 (rejected)` keeps its word."""
+    words = match["words"]
+    return "" if not words or is_unit(words.split()) else match.group()
+
+
 def trim(text: str) -> str:
     """Text without lead-in words, full stops, and braces around all of it."""
     before = None
@@ -40,7 +47,7 @@ def trim(text: str) -> str:
         text = text.strip().rstrip(";:").strip()
         if text.endswith((".", ",")) and not text.endswith(r"\,"):
             text = text[:-1].rstrip()
-        text = _CONDITION.sub("", _ASIDE.sub("", text))
+        text = _CONDITION.sub("", _ASIDE.sub(_without_aside, text))
         text = _LEAD.sub("", text, count=1) or text
         wrapped = enclosed(text) if text.startswith("{") else None
         if wrapped and not re.search(r"(?<!\\)[,]", wrapped[1]):

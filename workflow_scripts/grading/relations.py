@@ -19,6 +19,9 @@ from workflow_scripts.grading.structure import form
 from workflow_scripts.grading.units import quantity
 
 _CURVE = re.compile(r"(?<![A-Za-z\\])[xyz]\s*\^")  # x^2+y^2=25 is a curve, not the value 25
+_LINEAR = re.compile(  # -x = 10 and x/2 - 1 = 10 are not solved
+    r"[-+\d./|]*(?:\\frac\{)?\(?(?P<name>[a-z])\)?[-+\d./{}|]*"
+)
 _TURNED = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "=": "=", "!=": "!="}
 
 
@@ -78,6 +81,8 @@ def stated_value(relation: Relation, solved_for: bool = False) -> str | None:
         identity = not solved_for and same_values(left, canonical(terms[-1])).equal
         return terms[-1] if identity else None
     if free and (solved_for or value == 0 or left[:1].isdigit() or _CURVE.search(left)):
+        return None
+    if free and _LINEAR.fullmatch(left):
         return None
     return terms[-1]
 
@@ -225,6 +230,8 @@ def same_relation(gold: Relation, candidate: Relation) -> Outcome:
 
 
 def _difference(relation: Relation) -> sympy.Expr:
+    if any(quantity(term).odd for term in relation.terms):
+        raise Unparsed("words in a relation")
     left, right = (expression(quantity(term).body.replace(" ", "")) for term in relation.terms)
     return sympy.Add(left, sympy.Mul(-1, right, evaluate=False), evaluate=False)
 
@@ -233,7 +240,7 @@ def _ratio(ours: sympy.Expr, theirs: sympy.Expr) -> mpmath.mpf | None:
     """theirs / ours where it is the same real number at every sample point, else None."""
     found = None
     count = 0
-    with mpmath.workdps(evaluate.DIGITS):
+    with mpmath.workdps(evaluate.digits_for(ours, theirs)):
         for values in sample_points(ours, theirs):
             try:
                 a, b = approximate(ours, values), approximate(theirs, values)
