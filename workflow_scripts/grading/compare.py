@@ -229,6 +229,8 @@ def _same_span(gold: Span, candidate: Span) -> Outcome:
     if (gold.low_closed, gold.high_closed) != (candidate.low_closed, candidate.high_closed):
         return refused("brackets")
     pairs = ((gold.low, candidate.low), (gold.high, candidate.high))
+    if any((r"\infty" in a) != (r"\infty" in b) for a, b in pairs):
+        return refused("set")
     return joined((same_scalars(Scalar(a), Scalar(b)) for a, b in pairs), "set")
 
 

@@ -155,10 +155,10 @@ def _last_formula(text: str, sentence: int, span: tuple[int, int]) -> Extraction
         telling = [f for f in near if not re.fullmatch(r"\s*\\?[A-Za-z]+[.,]?\s*", inside(f))]
         if telling:
             near = near[: near.index(telling[-1]) + 1]
+        while near and INTENT.search(_sentence_before(tail, near[-1].start())):
+            near.pop()
         if near:
             before = _sentence_before(tail, near[-1].start())
-            if INTENT.search(before):
-                return None
             joined = joined_formulas(tail, near)
             sides = re.split(r"=|\\equiv(?![A-Za-z])", joined)
             value = sides[-1].strip(" &") if len(sides) > 1 else None

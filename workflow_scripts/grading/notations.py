@@ -67,15 +67,24 @@ def with_ratio(gold: Form, candidate: Form) -> Outcome:
             return same.flagged("unit")
         if gold.time != candidate.time:
             return refused("time")
-        if same.equal or gold.time or {len(gold.items), len(candidate.items)} != {2}:
+        if same.equal or gold.time or len(gold.items) != len(candidate.items):
             return same
-        return _quotients(gold, candidate)
+        return _in_proportion(gold, candidate)
     ratio = gold if isinstance(gold, Ratio) else candidate
     other = candidate if isinstance(gold, Ratio) else gold
     assert isinstance(ratio, Ratio)
     if ratio.meridiem or len(ratio.items) != 2 or not isinstance(other, Scalar):
         return refused("structure")
     return _quotients(gold, candidate)
+
+
+def _in_proportion(gold: Ratio, candidate: Ratio) -> Outcome:
+    """`4:6:10` for `2:3:5`: every part over the first is the same."""
+    ours, theirs = (
+        [_quotient(Ratio((part, answer.items[0]))) for part in answer.items[1:]]
+        for answer in (gold, candidate)
+    )
+    return joined(map(same_scalars, ours, theirs), "structure").flagged("form")
 
 
 def _quotients(gold: Form, candidate: Form) -> Outcome:

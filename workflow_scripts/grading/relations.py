@@ -22,6 +22,9 @@ _CURVE = re.compile(r"(?<![A-Za-z\\])[xyz]\s*\^")  # x^2+y^2=25 is a curve, not 
 _LINEAR = re.compile(  # -x = 10 and x/2 - 1 = 10 are not solved
     r"[-+\d./|]*(?:\\frac\{)?\(?(?P<name>[a-z])\)?[-+\d./{}|]*"
 )
+_ABSOLUTE = re.compile(
+    r"\|\s*(?P<scale>\d*)\s*(?P<name>[a-z])\s*(?P<shift>[-+][^|a-zA-Z]*)?\|"
+)
 _TURNED = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "=": "=", "!=": "!="}
 
 
@@ -99,6 +102,11 @@ def spans(relation: Relation) -> tuple[str, tuple[Span, ...]] | None:
         return None
     terms, signs = relation.terms, relation.signs
     if len(terms) == 2:
+        distance = _distance(terms[0], signs[0], terms[1]) or _distance(
+            terms[1], _TURNED.get(signs[0], "="), terms[0]
+        )
+        if distance:
+            return distance
         if is_name(terms[0]):
             return terms[0], _ray(signs[0], terms[1])
         if is_name(terms[1]):
@@ -106,6 +114,20 @@ def spans(relation: Relation) -> tuple[str, tuple[Span, ...]] | None:
     if len(terms) == 3 and is_name(terms[1]):
         return _between(terms, signs)
     return None
+
+
+def _distance(left: str, sign: str, radius: str) -> tuple[str, tuple[Span, ...]] | None:
+    """`|ax + b| < r` as an interval, `|ax + b| > r` as two rays; None for anything else."""
+    match = _ABSOLUTE.fullmatch(left)
+    if match is None or sign[0] not in "<>" or end_value(radius) <= 0:
+        return None
+    scale, shift = match["scale"] or "1", match["shift"] or "+0"
+    low, high = (rf"\frac{{-({shift}){s}({radius})}}{{{scale}}}" for s in "-+")
+    closed = sign.endswith("=")
+    if sign[0] == "<":
+        return match["name"], (Span(low, high, closed, closed),)
+    first, last = Span(r"-\infty", low, False, closed), Span(high, r"\infty", closed, False)
+    return match["name"], (first, last)
 
 
 def _ray(sign: str, end: str) -> tuple[Span, ...]:

@@ -29,10 +29,15 @@ def same_scalars(gold: Scalar, candidate: Scalar) -> Outcome:
 
     Raises Unparsed when a value has to be computed and a side is not an expression.
     """
-    if not same_unit(gold.unit, candidate.unit) or _percent_of_unit(gold, candidate):
+    angles = {gold.unit, candidate.unit} == {"degree", "radian"}
+    if not (angles or same_unit(gold.unit, candidate.unit)) or _percent_of_unit(gold, candidate):
         return refused("unit")
     if candidate.odd and candidate.unit != gold.unit:
         return refused("unit")
+    if {gold.unit, candidate.unit} in ({"degree", ""}, {"degree", "radian"}):
+        radians = _as_radians(gold), _as_radians(candidate)
+        if all(r"\pi" in latex for latex in radians):
+            return same_values(*radians).flagged("unit")
     outcome = same_values(gold.latex, candidate.latex)
     if gold.percent != candidate.percent:
         scale = Fraction(1, 100) if gold.percent else Fraction(100)
@@ -40,6 +45,10 @@ def same_scalars(gold: Scalar, candidate: Scalar) -> Outcome:
             outcome = same_values(gold.latex, candidate.latex, scale)
         return outcome.flagged("percent")
     return outcome.flagged("unit") if gold.unit != candidate.unit else outcome
+
+
+def _as_radians(angle: Scalar) -> str:
+    return rf"({angle.latex})\cdot\frac{{\pi}}{{180}}" if angle.unit == "degree" else angle.latex
 
 
 def _percent_of_unit(gold: Scalar, candidate: Scalar) -> bool:

@@ -46,11 +46,11 @@ _CASES = re.compile(
     r"\\begin\{(?:cases|array)\}(?:\{[^{}]*\})?(?P<body>.*)\\end\{(?:cases|array)\}"
 )
 _BASE = re.compile(
-    r"(?:\\text\{)?\(?(?P<digits>-?[0-9A-Z]+)\)?\}?\s*_\s*\{\s*(?:\\text\{)?\s*"
+    r"(?:\\text\{)?\(?(?P<digits>-?[0-9A-Z]+|-?\d+[0-9a-f]+|[a-f]+\d[0-9a-f]*)\)?\}?\s*_\s*\{\s*(?:\\text\{)?\s*"
     r"(?P<base>\d+|two|three|four|five|six|seven|eight|nine|ten|twelve|sixteen)\s*\}?\s*\}\Z"
 )
 _BASE_WORDS = re.compile(
-    r"(?P<digits>-?[0-9A-F]+)\s*(?:\\text\{)?\s*\(?(?:in )?base[- ](?P<base>\w+?)\)?\}?\Z"
+    r"(?P<digits>-?[0-9A-F]+)\s*(?:\\text\{)?\s*\(?(?:in )?base[- ]\}?\s*(?P<base>\w+?)\)?\}?\Z"
 )
 _BASES = {
     "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9,
@@ -153,7 +153,7 @@ def _base(text: str, _: int) -> Form | None:
         return None
     name = match["base"]
     base = _BASES.get(name) or (int(name) if name.isdigit() and len(name) < 3 else 0)
-    digits = match["digits"].lstrip("-")
+    digits = match["digits"].lstrip("-").upper()
     if not 2 <= base <= 36 or any(int(digit, 36) >= base for digit in digits):
         return None
     if digits.isalpha() and len(digits) == 1 and base < 16:
