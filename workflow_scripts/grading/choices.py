@@ -146,7 +146,8 @@ def _stated(text: str, reader: _Reader) -> Extraction | None:
     (C)", "corresponds to option C") count in the last lines, after all others.
     """
     claims = _anchored(text, reader) + _chosen(text, CHOICES, 0, reader)
-    claims += _chosen(text, CLOSING, _last_lines(text), reader)
+    closing = _chosen(text, CLOSING, _last_lines(text), reader)
+    claims += [c for c in closing if not LISTS.search(text[max(0, c.span[0] - 60) : c.span[0]])]
     claims = sorted(claims, key=lambda claim: claim.span[1])
     if claims:
         return claims[-1]
@@ -211,8 +212,10 @@ def _anchored(text: str, reader: _Reader) -> list[Extraction]:
         if not tail or _RULED_OUT.search(line) or re.match(r"not\b", tail):
             continue
         span = (place, place + len(tail.split("\n")[0]))
+        by_text = reader.option(tail.split("\n")[0])
         either = re.match(r"(?:either|both|neither)\b", tail, re.IGNORECASE)
         claim = Extraction(None, "hedge", span) if either else reader.read(tail, span, "answer")
+        claim = Extraction(by_text, "option-text", span) if by_text and either else claim
         if claim is not None and not _listed(text, place):
             found.append(claim)
     return found

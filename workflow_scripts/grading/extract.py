@@ -19,6 +19,7 @@ from workflow_scripts.grading.phrases import (
     STATES,
     capture,
     ending,
+    in_formula,
     inside,
     is_sentence,
     joined_formulas,
@@ -121,6 +122,8 @@ def _unanchored(text: str) -> Extraction | None:
     whole = (start, start + len(bare))
     if not is_sentence(bare) and len(bare) <= MAX_BARE:
         return Extraction(bare, "bare", whole)
+    if in_formula(bare):
+        return None  # cut off in the middle of a formula
     last = re.split(r"(?<=[.!?。])\s+(?=[A-Z\\$*(\"])|\n", bare)[-1]
     span = (start + len(bare) - len(last), start + len(bare))
     value = ending(last)

@@ -53,8 +53,7 @@ CHOICES = tuple(
         rf"[\s:]*(?i:(?:the|correct|answer|option|choice|is|must|be)\b[\s:]*)+{_L}",
         rf"{_L}[\s.:)]*(?i:(?:is|as|seems(?:\s+to\s+be)?|appears(?:\s+to\s+be)?|must\s+be|would\s+be|should\s+be)"
         r"\s+(?:(?:the|therefore|clearly|indeed|thus|definitely|most|also|only|single)\s+)*"
-        r"(?:best|correct|right|answer|accurate|true|appropriate|likely|closest|valid|plausible|choice"
-        r"|option)\b)",
+        rf"(?:{_QUALITY}|answer|choice|option)\b)",
         rf"{_L}\s+(?i:(?:fits|matches|works|answers|satisfies)\b(?=[^.\n]{{0,60}}(?:best|correctly|\.|\Z)))",
         rf"(?i:\b(?:making|leaving|makes|leaves)\s+(?:option\s+|choice\s+)?){_L}\s+(?i:(?:as\s+)?the\b)",
         rf"(?i:\b(?:therefore|thus|hence|so|consequently|accordingly)\b[\s,:]*"
@@ -87,7 +86,7 @@ INTRODUCES = re.compile(  # a line after which a letter line is the answer
     r"\b(?:answer|option|choice|conclusion|correct|best|is|are|be)\b[^.\n]{0,60}:\s*\Z", re.IGNORECASE
 )
 LISTS = re.compile(
-    r"\b(?:each|every|all|these|the following|given|possible|incorrect|wrong|other|remaining)\s+"
+    r"\b(?:each|every|all|these|the following|the given|possible|incorrect|wrong|other|remaining)\s+"
     r"(?:[\w-]+\s+){0,2}?(?:options?|choices?|answers?|statements?)\b|\boptions\b|\bchoices\b"
     r"|\b(?:evaluate|analy[sz]e|consider|examine|go through|look at|why|explanation)\b",
     re.IGNORECASE,
@@ -138,7 +137,7 @@ def is_article(letter: str, rest: str) -> bool:
     if letter not in "AI" or not re.match(r"\s+[A-Za-z]", rest):
         return False
     return not re.match(
-        r"\s+(?:is|because|since|as|which|with|for|seems|appears|must|due|would|should|and|but)\b",
+        r"\s+(?:is|because|since|as|which|with|for|seems|appears|must|due|would|should|and|but|the)\b",
         rest,
     )
 

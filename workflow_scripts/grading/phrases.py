@@ -221,6 +221,17 @@ def undecorated(text: str) -> str:
     return stars.group(2).strip() if stars else text.strip()
 
 
+def in_formula(text: str) -> bool:
+    """Whether a text ends inside a formula that it does not close."""
+    if text.count(r"\begin{") > text.count(r"\end{") or text.rfind(r"\(") > text.rfind(r"\)"):
+        return True
+    if re.search(r"(?<!\\)\\\[(?!.*\\\])", text[-2000:], re.DOTALL):
+        return True
+    dollars = [match.end() for match in re.finditer(r"(?<!\\)\$", text)]
+    money = dollars and re.match(r"\s?\d[\d,]*(?:\.\d+)?(?:[\s.,!?)*]|\Z)", text[dollars[-1] :])
+    return len(dollars) % 2 == 1 and not money
+
+
 def is_sentence(text: str) -> bool:
     """Whether a text is prose and not an answer by itself."""
     if "\n" in text.strip() and not text.lstrip().startswith(("\\", "$")):
