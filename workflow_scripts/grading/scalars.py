@@ -203,6 +203,8 @@ def spelling(tree: sympy.Expr) -> tuple:
         if neutral and len(rest) == 1:
             return rest[0]
         return (tree.func.__name__, str(coefficient), *sorted(rest))
+    if isinstance(tree, sympy.exp):
+        return ("Pow", ("E",), *(spelling(arg) for arg in tree.args[-1:]))
     return (tree.func.__name__, *(spelling(arg) for arg in tree.args))
 
 
