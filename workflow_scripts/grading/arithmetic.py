@@ -23,7 +23,9 @@ _FUNCTIONS = {
     f"\\{name}": getattr(sympy, name)
     for name in ("sin", "cos", "tan", "cot", "sec", "csc", "sinh", "cosh", "tanh", "exp")
 } | {f"\\arc{name}": getattr(sympy, f"a{name}") for name in ("sin", "cos", "tan")}
-_INVERSE = {f"\\{name}": getattr(sympy, f"a{name}") for name in ("sin", "cos", "tan", "cot", "sec", "csc")}
+_INVERSE = {
+    f"\\{name}": getattr(sympy, f"a{name}") for name in ("sin", "cos", "tan", "cot", "sec", "csc")
+}
 _LOGS = {"\\log": sympy.Integer(10), "\\ln": sympy.E}
 _ROUNDED = {"\\lfloor": (sympy.floor, "\\rfloor"), "\\lceil": (sympy.ceiling, "\\rceil")}
 _CALLED = ("f", "g", "h")  # functions by custom: f(x) is a value, x(x+1) a product

@@ -223,12 +223,16 @@ def _anchored(text: str, reader: _Reader) -> list[Extraction]:
 
 def _listed(text: str, place: int) -> bool:
     """Whether a list of options begins here: "Answer:\\nA. ...\\nB. ..."."""
-    heads = [m["letter"] for line in text[place : place + 2000].splitlines()[:12] if (m := HEAD.match(line))]
+    heads = [
+        m["letter"]
+        for line in text[place : place + 2000].splitlines()[:12]
+        if (m := HEAD.match(line))
+    ]
     return heads[:2] == ["A", "B"]
 
 
 def _by_lines(text: str, lines: list[str], reader: _Reader) -> Extraction:
-    """The text of an option; a first line, or a last one after "...is:", that begins with a letter."""
+    """The text of an option; a first line, or a last one after "is:", that begins with a letter."""
     span = (0, len(text))
     if not HEAD.match(lines[-1]):
         by_text = reader.option(text) or reader.option(lines[-1])

@@ -127,7 +127,9 @@ def _fractional_part(answer: Form) -> bool:
     if not isinstance(answer, Group) or answer.open != "{" or len(answer.items) != 1:
         return False
     item = answer.items[0]
-    return isinstance(item, Scalar) and re.search(r"(?<![\\A-Za-z])[a-zA-Z]", item.latex) is not None
+    return (
+        isinstance(item, Scalar) and re.search(r"(?<![\\A-Za-z])[a-zA-Z]", item.latex) is not None
+    )
 
 
 def _with_relation(gold: Form, candidate: Form) -> Outcome:

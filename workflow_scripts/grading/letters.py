@@ -38,7 +38,9 @@ _QUALITY = (
     r"|plausible|reasonable|consistent|true|remaining|chosen|selected|final|only|probable|fitting"
     r"|logical|applicable)"
 )
-_VERB = r"(?:is|are|would be|must be|should be|will be|appears to be|seems to be|to be|has to be|=|:)"
+_VERB = (
+    r"(?:is|are|would be|must be|should be|will be|appears to be|seems to be|to be|has to be|=|:)"
+)
 # Statements that choose: the quality of an option, a choice, a conclusion.
 CHOICES = tuple(
     re.compile(pattern)
@@ -83,11 +85,12 @@ AT_END = re.compile(r"\(\s?(?P<letter>[A-Z])\s?\)[\s.]*\Z")
 BOLD = re.compile(r"\A\s*\*\*\(?(?P<letter>[A-Z])[).:]?\*\*(?=\s)")
 REASONED = re.compile(r"\A\s*(?P<letter>[A-Z]),?\s+(?:because|since)\b")
 INTRODUCES = re.compile(  # a line after which a letter line is the answer
-    r"\b(?:answer|option|choice|conclusion|correct|best|is|are|be)\b[^.\n]{0,60}:\s*\Z", re.IGNORECASE
+    r"\b(?:answer|option|choice|conclusion|correct|best|is|are|be)\b[^.\n]{0,60}:\s*\Z",
+    re.IGNORECASE,
 )
 LISTS = re.compile(
-    r"\b(?:each|every|all|these|the following|the given|possible|incorrect|wrong|other|remaining)\s+"
-    r"(?:[\w-]+\s+){0,2}?(?:options?|choices?|answers?|statements?)\b|\boptions\b|\bchoices\b"
+    r"\b(?:each|every|all|these|the following|the given|possible|incorrect|wrong|other"
+    r"|remaining)\s+(?:[\w-]+\s+){0,2}?(?:options?|choices?|answers?|statements?)\b|\boptions\b|\bchoices\b"
     r"|\b(?:evaluate|analy[sz]e|consider|examine|go through|look at|why|explanation)\b",
     re.IGNORECASE,
 )
@@ -152,7 +155,9 @@ def turned(text: str, start: int, stop: int) -> bool:
 
     `start` and `stop` are where the statement and its letter stand.
     """
-    before = re.split(r"[.!?;\n]|,\s+(?=so\b|thus\b|therefore\b|hence\b|but\b)", text[max(0, start - 160) : start])[-1]
+    before = re.split(
+        r"[.!?;\n]|,\s+(?=so\b|thus\b|therefore\b|hence\b|but\b)", text[max(0, start - 160) : start]
+    )[-1]
     inside = text[start:stop]
     near = " ".join(before.split()[-12:])
     if _TURNED.search(near) or re.search(r"\bnot\b|n't\b|\bincorrect\b|\bwrong\b", inside):

@@ -25,13 +25,14 @@ _UNICODE = {
     "⅔": r"\frac{2}{3}", "¼": r"\frac{1}{4}", "¾": r"\frac{3}{4}", "⅕": r"\frac{1}{5}",
     "⅛": r"\frac{1}{8}", "⅙": r"\frac{1}{6}", "∶": ":", "：": ":", "，": ",", "。": ".",
     "、": ", ", "（": "(", "）": ")", "［": "[", "］": "]", "｛": "{", "｝": "}", "＝": "=",
-    "＋": "+", "％": "%", "／": "/", "∕": "/", "⁄": "/", "＜": "<", "＞": ">", "；": ";",
+    "＋": "+", "％": "%", "／": "/", "∕": "/", "⁄": "/", "＜": "<", "＞": ">", "；": ";", "．": ".",
     "\u00a0": " ", "\u2009": " ", "\u202f": " ", "\u2002": " ", "\u2003": " ", "\u3000": " ",
     "\u200b": "", "\u200c": "", "\u200d": "", "\u2060": "", "\u2061": "", "\u2062": "",
     "\ufeff": "", "\u00ad": "", "\ufe0f": "",
 }  # fmt: skip
 _FRACTIONS = {
-    "⅖": "25", "⅗": "35", "⅘": "45", "⅚": "56", "⅜": "38", "⅝": "58", "⅞": "78", "⅐": "17", "⅑": "19",
+    "⅖": "25", "⅗": "35", "⅘": "45", "⅚": "56", "⅜": "38", "⅝": "58", "⅞": "78", "⅐": "17",
+    "⅑": "19",
 }  # fmt: skip
 _UNICODE |= {sign: rf"\frac{{{two[0]}}}{{{two[1]}}}" for sign, two in _FRACTIONS.items()}
 _UNICODE["⅒"] = r"\frac{1}{10}"
@@ -100,7 +101,9 @@ _PLAIN_FUNCTION = re.compile(
     rf"(?<![A-Za-z\\])({_FUNCTIONS})(?=\s*[\d({{^_|\\]|\s+[a-zA-Z]\b|[a-z]\b)"
 )
 _NAMED = re.compile(rf"^(?:{_FUNCTIONS}|lcm|gcd|max|min|det|cis)$")
-_CHOOSE = re.compile(r"\{\s*([^{}\\]+?)\s*\\choose\s*([^{}\\]+?)\s*\}|^([^{}\\]+)\\choose([^{}\\]+)$")
+_CHOOSE = re.compile(
+    r"\{\s*([^{}\\]+?)\s*\\choose\s*([^{}\\]+?)\s*\}|^([^{}\\]+)\\choose([^{}\\]+)$"
+)
 _COMBINATIONS = re.compile(
     r"(?:\{\s*\})?\s*[_^]\s*\{?\s*(\d+)\s*\}?\s*\{?\s*(?:\\text\{)?([CP])\}?\s*_\s*\{?\s*(\d+)\s*\}?"
 )
@@ -153,11 +156,13 @@ def normalise(text: str) -> str:
 
 
 def _joined_lines(text: str) -> str:
-    """Lines of an alignment: a line that goes on (`&= 2`) joins the one before, others are listed."""
+    """Lines of an alignment: a line that goes on (`&= 2`) joins the one before it."""
     first, *rest = re.split(r"\\\\(?:\[[^\]]*\])?", text)
     joined = first
     for line in rest:
-        goes_on = re.match(r"\s*&?\s*(?:=|<|>|\\(?:[lg]eq?|approx|equiv|cdot|times)\b|[-+]|\Z)", line)
+        goes_on = re.match(
+            r"\s*&?\s*(?:=|<|>|\\(?:[lg]eq?|approx|equiv|cdot|times)\b|[-+]|\Z)", line
+        )
         joined += (" " if goes_on or not joined.strip() else ", ") + line
     return joined.replace("&", " ")
 

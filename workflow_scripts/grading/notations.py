@@ -65,7 +65,7 @@ def with_ratio(gold: Form, candidate: Form) -> Outcome:
         same = same if len(gold.items) == len(candidate.items) else refused("structure")
         if same.equal and gold.meridiem != candidate.meridiem:
             return same.flagged("unit")
-        if gold.time != candidate.time:
+        if gold.time and not candidate.time or candidate.meridiem and not gold.time:
             return refused("time")
         if same.equal or gold.time or len(gold.items) != len(candidate.items):
             return same

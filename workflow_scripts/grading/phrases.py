@@ -3,7 +3,8 @@
 import re
 
 _NAMES = (
-    r"(?:final\s+)?(?:answers?|ans\.?(?=\s*[:=\d])|r[ée]ponse|respuesta|antwort|risposta|resposta|ответ)"
+    r"(?:final\s+)?(?:answers?|ans\.?(?=\s*[:=\d])|r[ée]ponse|respuesta|antwort|risposta"
+    r"|resposta|ответ)"
     r"|(?P<weak>solutions?|results?|value|total)"
 )
 _MARKS = r"[*_\s}#\"]*"
@@ -28,13 +29,15 @@ FORMULA = re.compile(
 )
 LAST_NUMBER = re.compile(r"-?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:/\d+)?%?")
 _AFTER = re.compile(
-    r"(?:,|\.|;)?\s+(?:because|since|not|rather than|instead of|which|where|when|so|as|that|after|for the|given|hence|thus"
-    r"|therefore|I hope|due to|obtained|making|giving|based on|with the|i\.e\.|or approximately"
+    r"(?:,|\.|;)?\s+(?:because|since|not|rather than|instead of|which|where|when|so"
+    r"|as|that|after|for the|given|hence|thus|therefore|I hope|due to|obtained|making"
+    r"|giving|based on|with the|i\.e\.|or approximately"
     r"|or about|if|corresponding)\b.*",
     re.DOTALL | re.IGNORECASE,
 )
 _LEAD_IN = re.compile(
-    r"\A(?:not\b[^.\n]{1,40}?\bbut\b(?:\s+rather\b)?|(?:therefore|thus|so|hence|then|finally|indeed|simply|just|exactly|approximately|about"
+    r"\A(?:not\b[^.\n]{1,40}?\bbut\b(?:\s+rather\b)?|(?:therefore|thus|so|hence|then"
+    r"|finally|indeed|simply|just|exactly|approximately|about"
     r"|is|are|be|equal to|equals|given by|the|a total of|final answer|answer|option|choice|correct"
     r"|numerical value|value|number|point|interval|set|most|likely|probably)\b[:,\s]*"
     r"|[:=*_\s#>]+|\\text(?:bf)?\{\s*\}?)+",
@@ -59,15 +62,17 @@ _BEFORE_VALUE = re.compile(
 )
 _SENTENCE_END = re.compile(r"[.!?][)*_]*(?:\s+(?=[A-Z])|\s*\n)|\n\s*\n")
 _GOES_ON = re.compile(  # the formula is only a part of what is said
-    r"[\s*_]*(?:plus|minus|times|divided|multiplied|more than|less than|fewer than|over|to the power"
-    r"|squared|cubed|factorial|percent of|dozen|hundred|or (?:more|less|fewer|greater))\b",
+    r"[\s*_]*(?:plus|minus|times|divided|multiplied|more than|less than|fewer than|over"
+    r"|to the power|squared|cubed|factorial|percent of|dozen|hundred|or (?:more|less|fewer"
+    r"|greater))\b",
     re.IGNORECASE,
 )
 INTENT = re.compile(  # what is still to be done, or was given
     r"\b(?:(?:want|need|have|going|try|asked|order|able|trying|how|helpful|easier) to"
     r"|to (?:find|evaluate|compute|simplify|solve|determine|calculate|factor|expand|show|prove)"
-    r"|let(?:'s| us)?|let me|suppose|consider|given|assume|recall|we are (?:given|asked)|first|start"
-    r"|begin|note that|notice|recognize|observe|(?:find|evaluate|compute|simplify|solve|determine"
+    r"|let(?:'s| us)?|let me|suppose|consider|given|assume|recall|we are (?:given|asked)|first"
+    r"|start|begin|note that|notice|recognize|observe|(?:find|evaluate|compute|simplify"
+    r"|solve|determine"
     r"|calculate|factor|expand|rewrite|write|express|expression|question|problem|if|when|whether"
     r"|substitute|plug|apply|use|using|look at|where|since|because))\b",
     re.IGNORECASE,
@@ -91,7 +96,8 @@ _UNIT_AFTER = re.compile(
 )
 _ASIDE = re.compile(r"\s*\((?=[^()]*[A-Za-z]{3})[^()]*\)\s*\Z")
 _SENTENCE_WORDS = re.compile(
-    r"\b(?:is|are|was|thus|so|hence|therefore|there|we|the|it|equals|gives?|get|have|has|answer|then"
+    r"\b(?:is|are|was|thus|so|hence|therefore|there|we|the|it|equals|gives?|get|have|has"
+    r"|answer|then"
     r"|let|this|that|because|since|must|can|they|you|he|she|i|not|know|sure)\b",
     re.IGNORECASE,
 )

@@ -12,7 +12,7 @@ _LEAD = re.compile(
     r"|therefore|is|are|equals?|the answer is|answer)\b\.?)\s*:?\s*\}?"
     r"|\\approx|\\text\{[^{}]*(?:\bis|:|=)\s*\}"
     r"|\\text\{\s*(?:the )?(?:points?|interval|set|line|values?|vector|number)\s*\}"
-    r"|[=:]|\\implies|\\therefore)\s*",
+    r"|[A-Za-z]{3,}\s*:\s*(?=\\begin)|[=:]|\\implies|\\therefore)\s*",
     re.IGNORECASE,
 )
 _ASIDE = re.compile(  # 25 (students), 1/2 (or 0.5)

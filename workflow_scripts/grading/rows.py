@@ -211,7 +211,9 @@ def _column(name: str, values: list[Any], counts: Counter[str]) -> pl.Series:
     except (pl.exceptions.PolarsError, TypeError, ValueError, OverflowError):
         counts["columns-as-json"] += 1
     texts = [
-        value if isinstance(value, str) or value is None else json.dumps(value, default=str)
+        value
+        if isinstance(value, str) or value is None
+        else json.dumps(value, ensure_ascii=False, default=str)
         for value in values
     ]
     return pl.Series(name, texts, dtype=pl.String)

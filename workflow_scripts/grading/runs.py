@@ -10,7 +10,7 @@ from bisect import bisect_right
 from dataclasses import dataclass
 
 KEPT = 24  # signs kept at each end of a run
-_LONG = re.compile(r"[\W_]{%d,}" % (2 * KEPT + 2))
+_LONG = re.compile(rf"[\W_]{{{2 * KEPT + 2},}}")
 
 
 @dataclass(frozen=True)

@@ -81,15 +81,16 @@ def real_odd_roots(tree: sympy.Expr) -> sympy.Expr:
     if not tree.args or tree.free_symbols:
         return tree
     args = [real_odd_roots(arg) for arg in tree.args]
-    if tree.is_Pow and args[1].is_Rational and args[1].q % 2 == 1 and args[1].q > 1:
-        base = evaluate.sign_of(args[0])
-        if base < 0:
-            sign = -1 if args[1].p % 2 else 1
-            below = sympy.Mul(-1, args[0], evaluate=False)
-            return sympy.Mul(sign, sympy.Pow(below, args[1], evaluate=False), evaluate=False)
+    power = exact(args[1]) if tree.is_Pow else None
+    odd = power is not None and power.denominator % 2 == 1 and power.denominator > 1
+    if power is not None and odd and evaluate.sign_of(args[0]) < 0:
+        sign = -1 if power.numerator % 2 else 1
+        below = sympy.Mul(-1, args[0], evaluate=False)
+        return sympy.Mul(sign, sympy.Pow(below, args[1], evaluate=False), evaluate=False)
     if all(new is old for new, old in zip(args, tree.args, strict=True)):
         return tree
-    return tree.func(*args, evaluate=False) if tree.is_Add or tree.is_Mul or tree.is_Pow else tree.func(*args)
+    plain = tree.is_Add or tree.is_Mul or tree.is_Pow
+    return tree.func(*args, evaluate=False) if plain else tree.func(*args)
 
 
 def _same_numbers(gold: Number, candidate: Number, scale: Fraction) -> Outcome:

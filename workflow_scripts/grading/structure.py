@@ -24,7 +24,7 @@ from workflow_scripts.grading.numbers import number
 from workflow_scripts.grading.prepare import prepare, trim
 from workflow_scripts.grading.repair import Unparsed
 from workflow_scripts.grading.units import quantity
-from workflow_scripts.grading.words import SYMBOLIC, words_of
+from workflow_scripts.grading.words import SYMBOLIC, counted, words_of
 
 MAX_LENGTH = 3000
 _SIGNS = {
@@ -190,7 +190,7 @@ def _listed(text: str, depth: int) -> Form | None:
             return Group("&", tuple(ranges), "&")
     joined = re.sub(r"(?:\s*,\s*)+(?=,)", " ", joined)
     joined = re.sub(r"\s*,\s*,\s*", " , ", joined)
-    if number(quantity(joined).body) is not None:
+    if number(quantity(joined).body) is not None or counted(words_of(text)) is not None:
         return None
     if re.match(r"(?:\\text\{)?\s*(?:yes|no)\b", joined, re.IGNORECASE):
         return None

@@ -112,21 +112,25 @@ _PHRASES = {
 }  # fmt: skip
 _IGNORED = {"of", "the", "a", "an", "total", "exactly", "and", "different", "possible"}
 # Words that may stand before a counted noun; all else before it makes another statement.
-_ADJECTIVES = set(
-    "distinct ordered unordered positive integer whole real right acute obtuse prime valid unique"
-    " red blue green white black yellow small large new old male female extra such more-than"
-    " nonzero digit two-digit three-digit four-digit lattice perfect inner outer square cubic unit"
-    " linear fluid us per each in all total".split()
-)
+_ADJECTIVES = {
+    "distinct", "ordered", "unordered", "positive", "integer", "whole", "real", "right",
+    "acute", "obtuse", "prime", "valid", "unique", "red", "blue", "green", "white", "black",
+    "yellow", "small", "large", "new", "old", "male", "female", "extra", "such", "more-than",
+    "nonzero", "digit", "two-digit", "three-digit", "four-digit", "lattice", "perfect", "inner",
+    "outer", "square", "cubic", "unit", "linear", "fluid", "us", "per", "each", "in", "all",
+    "total",
+}  # fmt: skip
 # No unit, though they end like plural nouns: parts, multiples, verbs, sides of a comparison.
-_NEVER = set(
-    "halves thirds quarters fifths sixths sevenths eighths ninths tenths hundredths thousandths"
-    " dozens scores hundreds thousands millions billions pairs couples tens ones is was has does"
-    " its this thus plus minus less unless across perhaps always equals exceeds divides makes gives"
-    " works fails yes times-tables twos threes fours fives halfs powers roots squares cubes"
-    " factorials logs inverses negatives reciprocals multiples factors bases percents percentages"
-    " degrees-of-freedom opposites doubles triples".split()
-)
+_NEVER = {
+    "halves", "thirds", "quarters", "fifths", "sixths", "sevenths", "eighths", "ninths",
+    "tenths", "hundredths", "thousandths", "dozens", "scores", "hundreds", "thousands",
+    "millions", "billions", "pairs", "couples", "tens", "ones", "is", "was", "has", "does",
+    "its", "this", "thus", "plus", "minus", "less", "unless", "across", "perhaps", "always",
+    "equals", "exceeds", "divides", "makes", "gives", "works", "fails", "yes", "times-tables",
+    "twos", "threes", "fours", "fives", "halfs", "powers", "roots", "squares", "cubes",
+    "factorials", "logs", "inverses", "negatives", "reciprocals", "multiples", "factors",
+    "bases", "percents", "percentages", "degrees-of-freedom", "opposites", "doubles", "triples",
+}  # fmt: skip
 _AFFIRMED = re.compile(r"\s*(?:is|as) (?:the|our|my) (?:final |correct )?(?:answer|value|result)\Z")
 _LETTER_UNITS = frozenset("msghl")  # a bare letter after a number that can be a unit at all
 _MONEY = {

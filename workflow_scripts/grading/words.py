@@ -12,7 +12,8 @@ SYMBOLIC = {
 }
 _SAME = {
     "no solution": "empty set", "no solutions": "empty set", "no real solutions": "empty set",
-    "no real solution": "empty set", "no real roots": "empty set", "emptyset": "empty set", "the empty set": "empty set",
+    "no real solution": "empty set", "no real roots": "empty set",
+    "emptyset": "empty set", "the empty set": "empty set",
     "dne": "does not exist", "doesn't exist": "does not exist", "true": "yes", "false": "no",
     "grey": "gray", "infinitely many": "infinitely many", "infinite": "infinitely many",
 }  # fmt: skip
@@ -26,23 +27,33 @@ _SMALL = {word: value for value, word in enumerate(_COUNTED)}
 _SMALL |= {word: 10 * place for place, word in enumerate(_TENS, 2)}
 _SCALES = {"hundred": 100, "thousand": 1000, "million": 10**6}
 # A sentence that holds one of these says something else than the name in it.
-_HEDGES = set(
-    "or not neither nor either isn't aren't cannot can't doesn't don't except maybe non never but"
-    " then before after semi quasi anti anyone everyone nobody unless than opposite without instead"
-    " perhaps possibly sometimes almost nearly no false wrong incorrect".split()
-)
-_COPULAS = set("is are was were be been equals called named it's that's on in at by".split())
-_BETWEEN = set(
-    "the a an always strictly clearly definitely simply just exactly only indeed therefore thus"
-    " hence so also actually in fact on light dark".split()
-)
-_NOUNS = set(
-    "triangle triangles function functions number numbers day line lines person color colour angle"
-    " angles shape graph sequence side student team quadrilateral matrix one card marble ball car"
-    " box curve value answer direction polygon solid integer because since as for when with by"
-    " here overall".split()
-)
-_VERBS = set("is has was had will wins won runs gets does did can should finished finishes".split())
+_HEDGES = {
+    "or", "not", "neither", "nor", "either", "isn't", "aren't", "cannot", "can't", "doesn't",
+    "don't", "except", "maybe", "non", "never", "but", "then", "before", "after", "semi",
+    "quasi", "anti", "anyone", "everyone", "nobody", "unless", "than", "opposite", "without",
+    "instead", "perhaps", "possibly", "sometimes", "almost", "nearly", "no", "false", "wrong",
+    "incorrect",
+}  # fmt: skip
+_COPULAS = {
+    "is", "are", "was", "were", "be", "been", "equals", "called", "named", "it's", "that's",
+    "on", "in", "at", "by",
+}  # fmt: skip
+_BETWEEN = {
+    "the", "a", "an", "always", "strictly", "clearly", "definitely", "simply", "just",
+    "exactly", "only", "indeed", "therefore", "thus", "hence", "so", "also", "actually", "in",
+    "fact", "on", "light", "dark",
+}  # fmt: skip
+_NOUNS = {
+    "triangle", "triangles", "function", "functions", "number", "numbers", "day", "line",
+    "lines", "person", "color", "colour", "angle", "angles", "shape", "graph", "sequence",
+    "side", "student", "team", "quadrilateral", "matrix", "one", "card", "marble", "ball",
+    "car", "box", "curve", "value", "answer", "direction", "polygon", "solid", "integer",
+    "because", "since", "as", "for", "when", "with", "by", "here", "overall",
+}  # fmt: skip
+_VERBS = {
+    "is", "has", "was", "had", "will", "wins", "won", "runs", "gets", "does", "did", "can",
+    "should", "finished", "finishes",
+}  # fmt: skip
 _EXISTS = re.compile(  # there is no solution; the equation has no solutions
     r"^(?:there (?:is|are|exists?) |(?:the|this) (?:equation|system|inequality) has |it has )"
     r"|(?: exists?| to (?:the|this) (?:equation|system))$"

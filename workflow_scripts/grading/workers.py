@@ -40,7 +40,7 @@ class _Worker:
         threads = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL")}
         limits = [str(timeout), str(memory_mb), str(os.getpid())]
         command = [sys.executable, "-P", "-m", worker.__name__, *limits]
-        self.errors = tempfile.TemporaryFile()
+        self.errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed by stop()
         self.process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
