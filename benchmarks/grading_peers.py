@@ -4,12 +4,13 @@
 
 Makes an environment of its own in a temporary folder (pip; a minute), in which each peer grades
 every pair of kinds math and integer from the whole prediction, with its own extraction and its own
-time limits; our grader runs here. A pair that a peer fails on is refused. Pairs with a letter as the
-gold are left out: they need the options, and neither peer takes them.
+time limits (a bare answer in dollars, as the peers want it); our grader runs here. A pair that a
+peer fails on is refused. Pairs with a letter as the gold are left out: they need the options, and
+neither peer takes them.
 
 The labels follow our conventions (docs/grading.md), which is an advantage: the row "all, plain"
-counts only pairs that no convention touches (acceptances without a flag, and refusals). NeMo-Skills'
-grader is in no package index that we could reach, so inspect_ai's scorer is the second peer.
+counts only pairs that no convention touches (acceptances without a flag, and refusals). The grader
+of NeMo-Skills is in no package index that we could reach, so inspect_ai's is the second peer.
 """
 
 import argparse
@@ -22,6 +23,7 @@ from collections import Counter
 from pathlib import Path
 
 from workflow_scripts.grading.batch import Limits, grade_all
+from workflow_scripts.grading.extract import extract
 from workflow_scripts.grading.grader import Question, by_letter, default_kind
 
 PAIRS = Path(__file__).resolve().parents[1] / "tests" / "grading" / "pairs.jsonl"
@@ -79,16 +81,20 @@ def verdicts_of(peer: str, pairs: list[dict], folder: Path) -> list[bool]:
         venv.create(home, with_pip=True)
         command = [str(python), "-m", "pip", "install", "--quiet", *PACKAGES[peer]]
         subprocess.run(command, check=True)
-    lines = "".join(
-        json.dumps({"gold": pair["gold"], "prediction": pair["prediction"]}) + "\n"
-        for pair in pairs
-    )
+    lines = "".join(json.dumps(asked(pair)) + "\n" for pair in pairs)
     command = [str(python), "-c", RUNNERS[peer]]
     done = subprocess.run(command, input=lines, capture_output=True, text=True, check=True)
     found = [json.loads(line) for line in done.stdout.splitlines() if line in ("true", "false")]
     if len(found) != len(pairs):
         raise RuntimeError(f"{peer}: {len(found)} verdicts for {len(pairs)} pairs")
     return found
+
+
+def asked(pair: dict) -> dict[str, str]:
+    """Gold and prediction for a peer; a prediction that is nothing but an answer in dollars."""
+    text = pair["prediction"]
+    bare = extract(text).rule == "bare" and "$" not in text
+    return {"gold": pair["gold"], "prediction": f"${text}$" if bare else text}
 
 
 def own(pairs: list[dict]) -> list[bool]:
@@ -119,6 +125,7 @@ def main() -> None:
     parser.add_argument(
         "--keep", type=Path, help="folder for the environments, kept for the next run"
     )
+    parser.add_argument("--dump", type=Path, help="file for every pair with all verdicts")
     args = parser.parse_args()
     rows = [json.loads(line) for line in args.pairs.open()]
     pairs = [
@@ -133,6 +140,8 @@ def main() -> None:
                 found[peer] = verdicts_of(peer, pairs, args.keep or Path(temporary))
             except (subprocess.CalledProcessError, RuntimeError) as error:
                 print(f"{peer} left out: {str(error)[-300:]}", file=sys.stderr)
+    if args.dump:
+        args.dump.write_text(json.dumps({"pairs": pairs, "verdicts": found}))
     print(f"{len(pairs)} pairs; false accepts of wrong ones / false rejects of right ones\n")
     print("| kind | " + " | ".join(found) + " |\n|---|" + "---|" * len(found))
     for kind in sorted({pair["category"] for pair in pairs}):

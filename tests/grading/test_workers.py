@@ -96,7 +96,6 @@ def test_a_task_that_kills_every_worker_is_given_up_after_two(
         collect = pool._collect
 
         def hunted(queue: object) -> list:
-            found = collect(queue)  # type: ignore[arg-type]
             for member in pool.workers:
                 if (
                     member.ready
@@ -105,7 +104,7 @@ def test_a_task_that_kills_every_worker_is_given_up_after_two(
                 ):
                     killed.append(member.process.pid)
                     os.kill(member.process.pid, signal.SIGKILL)
-            return found
+            return collect(queue)  # type: ignore[arg-type]
 
         monkeypatch.setattr(pool, "_collect", hunted)
         for index, result in pool.run(tasks):

@@ -39,6 +39,7 @@ _RULED_OUT = re.compile(
     re.IGNORECASE,
 )
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+MAX_ANCHORS = 200  # the last ones; no response states its answer more often
 Span = tuple[int, int]
 
 
@@ -147,7 +148,7 @@ def _stated(text: str, reader: _Reader) -> Extraction | None:
     """
     claims = _anchored(text, reader) + _chosen(text, CHOICES, 0, reader)
     closing = _chosen(text, CLOSING, _last_lines(text), reader)
-    claims += [c for c in closing if not LISTS.search(text[max(0, c.span[0] - 60) : c.span[0]])]
+    claims += [claim for claim in closing if not _heads_a_list(text, claim.span[0])]
     claims = sorted(claims, key=lambda claim: claim.span[1])
     if claims:
         return claims[-1]
@@ -158,6 +159,12 @@ def _stated(text: str, reader: _Reader) -> Extraction | None:
         match = next(m for m in graded if m["letter"] == letter)
         return reader.within(letter, "stated", match.span("letter"))
     return None
+
+
+def _heads_a_list(text: str, at: int) -> bool:
+    """Whether a letter begins a list of options: "Let's evaluate each option:", then the letter."""
+    before = text[max(0, at - 80) : at].rstrip(" \n([")
+    return before.endswith(":") and LISTS.search(before.split("\n")[-1]) is not None
 
 
 def _last_lines(text: str) -> int:
@@ -203,7 +210,7 @@ def _from_boxes(boxes: list[Box], reader: _Reader) -> Extraction | None:
 def _anchored(text: str, reader: _Reader) -> list[Extraction]:
     """What follows "answer is", "Answer:" and their like."""
     found = []
-    for match in ANCHORS.finditer(text):
+    for match in list(ANCHORS.finditer(text))[-MAX_ANCHORS:]:
         before = text[max(0, match.start() - 60) : match.end()]
         tail = text[match.end() : match.end() + 300]
         place = match.end() + len(tail) - len(tail.lstrip(" \t\n:>#"))
@@ -213,6 +220,8 @@ def _anchored(text: str, reader: _Reader) -> list[Extraction]:
             continue
         span = (place, place + len(tail.split("\n")[0]))
         by_text = reader.option(tail.split("\n")[0])
+        if re.match(r"neither\b[^.\n]*\bbut\b", tail, re.IGNORECASE):
+            continue
         either = re.match(r"(?:either|both|neither)\b", tail, re.IGNORECASE)
         claim = Extraction(None, "hedge", span) if either else reader.read(tail, span, "answer")
         claim = Extraction(by_text, "option-text", span) if by_text and either else claim

@@ -59,7 +59,11 @@ def extract(text: str, last_number: bool = False) -> Extraction:
         return Extraction(None, "thinking-only")
     start = max(part[0], part[1] - MAX_TAIL)
     found = extract_part(short.text[start : part[1]], last_number)
-    return replace(found, span=short.span((found.span[0] + start, found.span[1] + start)))
+    place = (found.span[0] + start, found.span[1] + start)
+    span = short.span(place)
+    if found.text is not None and short.changed(place):  # 401 minus signs are not 48
+        return Extraction(text[slice(*span)], found.rule, span)
+    return replace(found, span=span)
 
 
 def extract_part(text: str, last_number: bool = False) -> Extraction:

@@ -17,7 +17,7 @@ _NOUN = r"(?:options?|choices?|answers?|letter|alternative|statement|response|on
 _FILLER = (
     r"(?:(?:therefore|so|thus|hence|is|are|be|the|that|most|likely|probably|clearly|definitely"
     r"|correct|final|best|right|answer|option|choice|letter|statement|alternative|indeed|then|given"
-    r"|by|as|to|appears|seems|option:)\b[\s,:]*)*"
+    r"|product|compound|structure|figure|graph|diagram|molecule|by|as|to|appears|seems|option:)\b[\s,:]*)*"
 )
 WHOLE = re.compile(
     r"\A\s*(?:(?:options?|choices?|letter|answer|alternative)\b[\s:]*)?"
@@ -47,6 +47,7 @@ CHOICES = tuple(
     for pattern in (
         rf"(?i:\b{_QUALITY}\s+(?:[\w-]+\s+){{0,3}}?{_NOUN}\b(?:\s+[\w-]+){{0,8}}?\s*{_VERB})"
         rf"[\s:]*(?i:{_FILLER}){_L}",
+        rf"(?i:\b(?:answer|option|choice)\s+is\s+(?:neither|not)\b[^.\n]{{1,40}}\bbut)\s+(?i:{_FILLER}){_L}",
         rf"(?i:\b{_NOUN}\s+(?:that|which)\s+(?:[\w-]+\s+){{1,8}}?{_VERB})[\s:]*(?i:{_FILLER}){_L}",
         r"(?i:\b(?:choose|select|pick|chose|selected|picked|selecting|choosing|picking|go(?:ing)?\s+with"
         rf"|opt(?:ing)?\s+for|choice\s+is|settle\s+on|vote\s+for)\b)[\s:]*(?i:{_FILLER}){_L}"
@@ -68,13 +69,15 @@ CHOICES = tuple(
 CLOSING = tuple(
     re.compile(pattern)
     for pattern in (
-        rf"(?i:\b(?:is|are|be|follows|gives|:|as)\b|:)[\s:]*(?:(?i:option|choice|letter|answer)\s+)?{_L}"
+        rf"(?:(?i:\b(?:is|are|be|follows|gives|as)\b)|(?P<colon>:))[\s:]*(?i:{_FILLER}){_L}"
         r"(?:(?<=[)\]])|\s*[.:)\]](?=\s|\Z)|\s*\Z)",
-        r"(?i:\b(?:corresponds?|corresponding|matche?s?|matching|points?|leads?|agrees?|equals?|leaves"
-        rf"|leaving|consistent)\b(?:\s+(?:to|with|us|only|best|exactly|closely|most|the|is))*)[\s:]*"
+        r"(?i:\b(?:corresponds?|corresponding|matche?s?|matching|points?\s+to|leads?(?:\s+us)?\s+to|agrees?"
+        rf"|equals?|leaves|leaving|consistent)\b(?:\s+(?:to|with|us|only|best|exactly|closely|most|the|is))*)[\s:]*"
         rf"(?i:(?:option|choice|answer|letter|with)\s+)*{_L}",
         rf"(?i:\b(?:option|choice|answer)\b)[\s:]*{_L}[\s.!]*\Z",
         rf"(?i:\b(?:it's|it\s+is|it\s+must\s+be|gives|only)\b)[\s:]*{_L}[\s.!]*\Z",
+        rf"{_L}\s+it\s+is\b",
+        rf"(?i:\bonly\s+(?:option\s+|choice\s+)?){_L}\s+(?i:remains|is\s+left|is\s+possible|holds)\b",
     )
 )
 GRADED = re.compile(  # (A) Incorrect. (B) Correct.
@@ -91,7 +94,7 @@ INTRODUCES = re.compile(  # a line after which a letter line is the answer
 LISTS = re.compile(
     r"\b(?:each|every|all|these|the following|the given|possible|incorrect|wrong|other"
     r"|remaining)\s+(?:[\w-]+\s+){0,2}?(?:options?|choices?|answers?|statements?)\b|\boptions\b|\bchoices\b"
-    r"|\b(?:evaluate|analy[sz]e|consider|examine|go through|look at|why|explanation)\b",
+    r"|\b(?:evaluate|analy[sz]e|consider|examine|go through|look at|why|explanations?\s+of)\b",
     re.IGNORECASE,
 )
 _HEDGE = re.compile(
@@ -156,9 +159,10 @@ def turned(text: str, start: int, stop: int) -> bool:
     `start` and `stop` are where the statement and its letter stand.
     """
     before = re.split(
-        r"[.!?;\n]|,\s+(?=so\b|thus\b|therefore\b|hence\b|but\b)", text[max(0, start - 160) : start]
+        r"[.!?;\n]|,\s+(?=so\b|thus\b|therefore\b|hence\b|but\b|making\b|leaving\b)",
+        text[max(0, start - 160) : start],
     )[-1]
-    inside = text[start:stop]
+    inside = text[start:stop].split(" but ")[-1]
     near = " ".join(before.split()[-12:])
     if _TURNED.search(near) or re.search(r"\bnot\b|n't\b|\bincorrect\b|\bwrong\b", inside):
         return True

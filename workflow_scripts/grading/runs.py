@@ -20,11 +20,17 @@ class Squeezed:
     text    the text that is searched
     places  where in it something was left out
     lost    how many characters of the full text are left out up to and with each of these places
+    solid   those of the places where more than white space was left out
     """
 
     text: str
     places: tuple[int, ...] = ()
     lost: tuple[int, ...] = ()
+    solid: tuple[int, ...] = ()
+
+    def changed(self, span: tuple[int, int]) -> bool:
+        """Whether signs were left out inside a span of `text`: an answer must not lose any."""
+        return any(span[0] < place < span[1] for place in self.solid)
 
     def span(self, span: tuple[int, int]) -> tuple[int, int]:
         """A span of `text` as a span of the full text."""
@@ -43,7 +49,7 @@ def squeezed(text: str) -> Squeezed:
     >>> squeezed("5" + " " * 1000 + "x").text == "5" + " " * 48 + "x"
     True
     """
-    pieces, places, lost = [], [], []
+    pieces, places, lost, solid = [], [], [], []
     at = size = gone = 0
     for match in _LONG.finditer(text):
         pieces += [text[at : match.start() + KEPT]]
@@ -52,4 +58,5 @@ def squeezed(text: str) -> Squeezed:
         gone += at - match.start() - KEPT
         places.append(size)
         lost.append(gone)
-    return Squeezed("".join([*pieces, text[at:]]), tuple(places), tuple(lost))
+        solid += [] if match.group().isspace() else [size]
+    return Squeezed("".join([*pieces, text[at:]]), tuple(places), tuple(lost), tuple(solid))
