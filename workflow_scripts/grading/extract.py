@@ -16,6 +16,7 @@ from workflow_scripts.grading.phrases import (
     INTENT,
     IS_ANSWER,
     LAST_NUMBER,
+    PLAN,
     STATES,
     capture,
     ending,
@@ -162,7 +163,7 @@ def _last_formula(text: str, sentence: int, span: tuple[int, int]) -> Extraction
         telling = [f for f in near if not re.fullmatch(r"\s*\\?[A-Za-z]+[.,]?\s*", inside(f))]
         if telling:
             near = near[: near.index(telling[-1]) + 1]
-        while near and INTENT.search(_sentence_before(tail, near[-1].start())):
+        while near and _intended(_sentence_before(tail, near[-1].start())):
             near.pop()
         if near:
             before = _sentence_before(tail, near[-1].start())
@@ -172,6 +173,12 @@ def _last_formula(text: str, sentence: int, span: tuple[int, int]) -> Extraction
             stated = value is not None or STATES.search(before) or len(near) > 1
             return Extraction(joined, "last-math" if stated else "mentioned", span, value)
     return None
+
+
+def _intended(before: str) -> bool:
+    """Whether the clause that leads to a formula says what is to be done, or what is given."""
+    clause = re.split(r",\s+(?![^$]*\$[^$]*\Z)|\bthen\b", before)[-1]
+    return INTENT.search(clause) is not None or PLAN.search(before) is not None
 
 
 def _sentence_before(text: str, at: int) -> str:

@@ -162,6 +162,8 @@ def turned(text: str, start: int, stop: int) -> bool:
         r"[.!?;\n]|,\s+(?=so\b|thus\b|therefore\b|hence\b|but\b|making\b|leaving\b)",
         text[max(0, start - 160) : start],
     )[-1]
+    if re.match(r"\s*(?:making|leaving|so|thus|hence|therefore)\b", text[start:stop]):
+        before = ""  # a conclusion from the clause before it
     inside = text[start:stop].split(" but ")[-1]
     near = " ".join(before.split()[-12:])
     if _TURNED.search(near) or re.search(r"\bnot\b|n't\b|\bincorrect\b|\bwrong\b", inside):

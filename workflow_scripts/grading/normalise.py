@@ -233,6 +233,8 @@ def _text(name: str, content: str) -> str:
         return "\\" + bare + " "
     if re.fullmatch(r"\(?[-+]?[\d.,/]*\d\)?", bare) or re.fullmatch(r"[\s=+\-/*<>,;:.()]*", bare):
         return f" {bare} "
+    if name.startswith(r"\mathrm") and bare in tuple("mgslh"):
+        return r"\text{" + bare + "}"  # upright: a unit, no variable
     if name.startswith(r"\mathrm") and re.fullmatch(r"[A-Za-z]", bare):
         return f" {bare} "
     counted = re.fullmatch(r"(-?[\d.,/:]*\d)\s*((?<=\s)[A-Za-z][A-Za-z. ]+|[ap]\.?m\.?)", bare)

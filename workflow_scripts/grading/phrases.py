@@ -51,7 +51,8 @@ _ENDS_WITH = re.compile(
 _ONE_NUMBER = re.compile(r"(?<![\w\\^_{(.,])-?\\?\$?\d[\d,]*+(?:\.\d+)?(?:/\d+)?%?(?![\w^_/(\\)])")
 _UNSURE = re.compile(
     r"\b(?:not|n't|unsure|step|question|part|case|problem|or|maybe|perhaps|figure|equation|if"
-    r"|than|plus|minus|squared|cubed|factorial|dozens?|hundred|halves|partial|so far)\b"
+    r"|than|plus|minus|squared|cubed|factorial|dozens?|hundred|halves|partial|so far"
+    r"|too|wrong|invalid|rejected|extraneous|impossible)\b"
     r"|n't\b|[?=<>^\\{}]",
     re.IGNORECASE,
 )
@@ -77,6 +78,7 @@ INTENT = re.compile(  # what is still to be done, or was given
     r"|substitute|plug|apply|use|using|look at|where|since|because))\b",
     re.IGNORECASE,
 )
+PLAN = re.compile(r"\b(?:want|need|going|asked|order|trying) to\b|\bquestion\b", re.IGNORECASE)
 STATES = re.compile(  # words right before a formula that is a result
     r"(?:\b(?:is|are|be|equals?|equal to|get|gets|gives?|obtain|obtains|have|find|becomes|yields?"
     r"|conclude(?: that)?|so|thus|therefore|hence|then|total of|answer|value|number|point|to)"

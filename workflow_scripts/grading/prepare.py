@@ -17,7 +17,8 @@ _LEAD = re.compile(
 )
 _ASIDE = re.compile(  # 25 (students), 1/2 (or 0.5)
     r"(?<=[\d}])\s*\("
-    r"(?:(?:\\text\{)?(?P<words>[A-Za-z ]{3,})\}?|(?:i\.e\.,?|approx\w*|\\approx|or) [^()]*)\)\Z"
+    r"(?:(?:\\text\{)?(?P<words>[A-Za-z ]{3,})\}?|or (?P<other>[^()]*)"
+    r"|(?:i\.e\.,?|approx\w*|\\approx) [^()]*)\)\Z"
 )
 
 _CONDITION = re.compile(  # 3k \\text{ where } k \\in \\mathbb{Z}
@@ -34,8 +35,11 @@ def prepare(text: str) -> str:
 
 
 def _without_aside(match: re.Match[str]) -> str:
-    """Nothing for a unit or another spelling in brackets; `10 (rejected)` keeps its word."""
+    """Nothing for a unit in brackets; `10 (rejected)` keeps its word. `1/2 (or 0.5)` lists two
+    values, which are one answer if they are equal."""
     words = match["words"]
+    if match["other"]:
+        return f", {match['other']}"
     return "" if not words or is_unit(words.split()) else match.group()
 
 

@@ -124,12 +124,12 @@ _ADJECTIVES = {
 _NEVER = {
     "halves", "thirds", "quarters", "fifths", "sixths", "sevenths", "eighths", "ninths",
     "tenths", "hundredths", "thousandths", "dozens", "scores", "hundreds", "thousands",
-    "millions", "billions", "pairs", "couples", "tens", "ones", "is", "was", "has", "does",
+    "millions", "billions", "tens", "ones", "is", "was", "has", "does",
     "its", "this", "thus", "plus", "minus", "less", "unless", "across", "perhaps", "always",
     "equals", "exceeds", "divides", "makes", "gives", "works", "fails", "yes", "times-tables",
-    "twos", "threes", "fours", "fives", "halfs", "powers", "roots", "squares", "cubes",
-    "factorials", "logs", "inverses", "negatives", "reciprocals", "multiples", "factors",
-    "bases", "percents", "percentages", "degrees-of-freedom", "opposites", "doubles", "triples",
+    "twos", "threes", "fours", "fives", "halfs",
+    "factorials", "logs", "inverses", "negatives", "reciprocals",
+    "bases", "percents", "percentages", "degrees-of-freedom", "opposites", "doubles",
 }  # fmt: skip
 _AFFIRMED = re.compile(r"\s*(?:is|as) (?:the|our|my) (?:final |correct )?(?:answer|value|result)\Z")
 _LETTER_UNITS = frozenset("msghl")  # a bare letter after a number that can be a unit at all
