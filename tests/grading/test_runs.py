@@ -14,6 +14,7 @@ PIECES = (
     "\\[a", "1,", "9.", "1:", "x=", "\n \n", "\r\n", " \n", "\xa0", "½", "not ", "so ",
     "correct ", "\\begin{align}", "[asy]", "`", "<think>", "</think>", "<answer>",
     "<|im_start|>assistant", "choose ", "A, ", "5 is ", "答案",
+    "is ", "is: ", "the ", "only ", "best ", "option ", "closest option ", "A. B. ", "either ",
 )  # fmt: skip
 FRAMES = (
     "The answer is 5.%s",

@@ -17,7 +17,7 @@ _NOUN = r"(?:options?|choices?|answers?|letter|alternative|statement|response|on
 _FILLER = (
     r"(?:(?:therefore|so|thus|hence|is|are|be|the|that|most|likely|probably|clearly|definitely"
     r"|correct|final|best|right|answer|option|choice|letter|statement|alternative|indeed|then|given"
-    r"|product|compound|structure|figure|graph|diagram|molecule|by|as|to|appears|seems|option:)\b[\s,:]*)*"
+    r"|product|compound|structure|figure|graph|diagram|molecule|by|as|to|appears|seems|option:)\b[\s,:]*){0,8}"
 )
 WHOLE = re.compile(
     r"\A\s*(?:(?:options?|choices?|letter|answer|alternative)\b[\s:]*)?"
@@ -53,9 +53,9 @@ CHOICES = tuple(
         rf"|opt(?:ing)?\s+for|choice\s+is|settle\s+on|vote\s+for)\b)[\s:]*(?i:{_FILLER}){_L}"
         r"(?=\s*(?:[.,;:!)\n(]|\Z|because|since|as\b|for\b|which|over))",
         rf"(?i:\b(?:conclude|means|suggests|implies|indicates)(?:\s+that)?(?:\s+(?:it|this))?\s*{_VERB}?)"
-        rf"[\s:]*(?i:(?:the|correct|answer|option|choice|is|must|be)\b[\s:]*)+{_L}",
+        rf"[\s:]*(?i:(?:the|correct|answer|option|choice|is|must|be)\b[\s:]*){{1,8}}{_L}",
         rf"{_L}[\s.:)]*(?i:(?:is|as|seems(?:\s+to\s+be)?|appears(?:\s+to\s+be)?|must\s+be|would\s+be|should\s+be)"
-        r"\s+(?:(?:the|therefore|clearly|indeed|thus|definitely|most|also|only|single)\s+)*"
+        r"\s+(?:(?:the|therefore|clearly|indeed|thus|definitely|most|also|only|single)\s+){0,6}"
         rf"(?:{_QUALITY}|answer|choice|option)\b)",
         rf"{_L}\s+(?i:(?:fits|matches|works|answers|satisfies)\b(?=[^.\n]{{0,60}}(?:best|correctly|\.|\Z)))",
         rf"(?i:\b(?:making|leaving|makes|leaves)\s+(?:option\s+|choice\s+)?){_L}\s+(?i:(?:as\s+)?the\b)",
@@ -72,8 +72,8 @@ CLOSING = tuple(
         rf"(?:(?i:\b(?:is|are|be|follows|gives|as)\b)|(?P<colon>:))[\s:]*(?i:{_FILLER}){_L}"
         r"(?:(?<=[)\]])|\s*[.:)\]](?=\s|\Z)|\s*\Z)",
         r"(?i:\b(?:corresponds?|corresponding|matche?s?|matching|points?\s+to|leads?(?:\s+us)?\s+to|agrees?"
-        rf"|equals?|leaves|leaving|consistent)\b(?:\s+(?:to|with|us|only|best|exactly|closely|most|the|is))*)[\s:]*"
-        rf"(?i:(?:option|choice|answer|letter|with)\s+)*{_L}",
+        rf"|equals?|leaves|leaving|consistent)\b(?:\s+(?:to|with|us|only|best|exactly|closely|most|the|is)){{0,6}})[\s:]*"
+        rf"(?i:(?:option|choice|answer|letter|with)\s+){{0,4}}{_L}",
         rf"(?i:\b(?:option|choice|answer)\b)[\s:]*{_L}[\s.!]*\Z",
         rf"(?i:\b(?:it's|it\s+is|it\s+must\s+be|gives|only)\b)[\s:]*{_L}[\s.!]*\Z",
         rf"{_L}\s+it\s+is\b",
@@ -99,11 +99,11 @@ LISTS = re.compile(
 )
 _HEDGE = re.compile(
     r"\A[\s)}\].\"',]*(?:or|and|/|&|,|\|)[\s({\[\"']*(?:(?:or|and|either)\s+)?(?:the\s+)?"
-    r"(?:option\s+|choice\s+|answer\s+)*\(?(?P<other>[A-Z])(?![A-Za-z'’])"
+    r"(?:option\s+|choice\s+|answer\s+){0,4}\(?(?P<other>[A-Z])(?![A-Za-z'’])"
 )
 _REJECTED = re.compile(
     r"[\s)\].:]*(?:(?:is|are|was|can be|cannot be|seems|would be|must be|appears)\s+"
-    r"(?:(?:clearly|also|thus|therefore|definitely)\s+)*)?"
+    r"(?:(?:clearly|also|thus|therefore|definitely)\s+){0,4})?"
     r"(?:not\b|incorrect|wrong|false\b|ruled|eliminated|impossible|invalid|unlikely|out\b|cannot\b"
     r"|can't\b|isn't|does not|doesn't|fails\b)",
     re.IGNORECASE,

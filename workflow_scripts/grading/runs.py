@@ -58,5 +58,5 @@ def squeezed(text: str) -> Squeezed:
         gone += at - match.start() - KEPT
         places.append(size)
         lost.append(gone)
-        solid += [] if match.group().isspace() else [size]
+        solid += [] if text[match.start() + KEPT : at].isspace() else [size]
     return Squeezed("".join([*pieces, text[at:]]), tuple(places), tuple(lost), tuple(solid))
