@@ -30,7 +30,7 @@ PAIRS = Path(__file__).resolve().parents[1] / "tests" / "grading" / "pairs.jsonl
 PACKAGES = {
     "math-verify": ("math-verify==0.9.0", "antlr4-python3-runtime==4.13.2"),
     "inspect-ai": (
-        "inspect_ai==0.3.268",
+        "inspect_ai==0.3.285",
         "latex2sympy2_extended",
         "antlr4-python3-runtime==4.13.2",
     ),
