@@ -170,7 +170,9 @@ def _last_formula(text: str, sentence: int, span: tuple[int, int]) -> Extraction
             joined = joined_formulas(tail, near)
             sides = re.split(r"=|\\equiv(?![A-Za-z])", joined)
             value = sides[-1].strip(" &") if len(sides) > 1 else None
-            stated = value is not None or STATES.search(before) or len(near) > 1
+            ends = re.fullmatch(r"[\s.!*)_]*", tail[near[-1].end() :]) is not None
+            opens = ends and re.search(r"(?:\A|,)[\s*_(]*\Z", before) is not None
+            stated = value is not None or STATES.search(before) or opens or len(near) > 1
             return Extraction(joined, "last-math" if stated else "mentioned", span, value)
     return None
 

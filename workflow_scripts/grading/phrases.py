@@ -82,7 +82,7 @@ PLAN = re.compile(r"\b(?:want|need|going|asked|order|trying) to\b|\bquestion\b",
 STATES = re.compile(  # words right before a formula that is a result
     r"(?:\b(?:is|are|be|equals?|equal to|get|gets|gives?|obtain|obtains|have|find|becomes|yields?"
     r"|conclude(?: that)?|so|thus|therefore|hence|then|total of|answer|value|number|point|to)"
-    r"|[:=,→⇒]|\A)[\s*_(]*(?:that|the|just|only|simply|exactly|approximately|about)?[\s*_(]*\Z",
+    r"|[:=→⇒])[\s*_(]*(?:that|the|just|only|simply|exactly|approximately|about)?[\s*_(]*\Z",
     re.IGNORECASE,
 )
 COMPLETE = re.compile(r"(?:[.!?。)\]}$…%\d*_`\"']|\\[\])])\s*\Z")
