@@ -35,6 +35,7 @@ from workflow_scripts.grading.repair import Unparsed
 from workflow_scripts.grading.scalars import same_scalars
 from workflow_scripts.grading.structure import MAX_LENGTH, form
 
+_TYPED = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,15})?")  # half of all answers; nothing to read
 _HOSTILE = re.compile(
     r"__|\\(?:input|include|write|read|openin|openout|immediate|catcode|def|newcommand|csname"
     r"|usepackage|loop|expandafter|directlua)(?![A-Za-z])|\b(?:import|eval|exec|lambda|os\.system)\b\s*[(\w]"
@@ -47,6 +48,8 @@ def same_answer(gold: str, candidate: str) -> Outcome:
     The verdict is false, with a reason, for anything that cannot be read; never raises for what
     a text says. Time and memory are bounded by the worker that calls this.
     """
+    if _TYPED.fullmatch(gold) and _TYPED.fullmatch(candidate):
+        return same_scalars(Scalar(gold), Scalar(candidate))
     if FORBIDDEN.search(candidate):
         return refused("forbidden-character")
     if _HOSTILE.search(candidate) and not _HOSTILE.search(gold):

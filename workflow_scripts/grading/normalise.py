@@ -86,6 +86,7 @@ _POWERS = {"hundred": 2, "thousand": 3, "million": 6, "billion": 9, "trillion": 
 _COUNTED = re.compile(
     r"(?<=\d)\s*(?:\\text\{\s*)?(hundred|thousand|million|billion|trillion)\b\s*\}?", re.IGNORECASE
 )
+_MULTIPLE = re.compile("dozen|halves|factorial|squared|cubed")
 _AFTER_NUMBER = tuple(
     (re.compile(rf"(?<=\d)\s*(?:\\text\{{\s*|\s){words}(?![A-Za-z-])\s*\}}?{tail}"), sign)
     for words, tail, sign in (
@@ -278,13 +279,13 @@ def _plain_text(text: str) -> str:
     text = re.sub(r"(?<![A-Za-z\\])(?:infinity|inf|oo|Infinity)(?![A-Za-z])", r"\\infty ", text)
     text = _PLAIN_FUNCTION.sub(r"\\\1 ", text)
     text = re.sub(r"^(-?\d*\.\d*)\((\d+)\)$", r"\1\\overline{\2}", text)
-    text = _CHOOSE.sub(_binomial, text)
-    text = _COMBINATIONS.sub(_combinations, text)
+    text = _CHOOSE.sub(_binomial, text) if "choose" in text else text
+    text = _COMBINATIONS.sub(_combinations, text) if "C" in text or "P" in text else text
     text = _CIS.sub(r"(\\cos(\1)+i\\sin(\1))", text) if "cis" in text else text
-    text = _MINUTES.sub(_degrees_and_minutes, text)
+    text = _MINUTES.sub(_degrees_and_minutes, text) if "circ" in text else text
     text = _RECIPROCAL_UNIT.sub(_per_unit, text) if "^" in text and "-" in text else text
     text = _COUNTED.sub(lambda m: rf"\cdot 10^{{{_POWERS[m.group(1).lower()]}}} ", text)
-    for words, sign in _AFTER_NUMBER:
+    for words, sign in _AFTER_NUMBER if _MULTIPLE.search(text) else ():
         text = words.sub(sign, text)
     text = re.sub(r"(?<=\d)\s*(km|m|cm|ft|mi|kg|g|in)/(s|h|hr|min|m|L)\b", r" \\text{ \1/\2}", text)
     return re.sub(r"(?<=[)\]}])\s*(cup|cap)\s*(?=[(\[{\\])", r"\\\1 ", text)

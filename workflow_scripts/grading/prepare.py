@@ -1,6 +1,7 @@
 """From the raw text of an answer to the text that its form is read from."""
 
 import re
+from functools import lru_cache
 
 from workflow_scripts.grading.braces import enclosed
 from workflow_scripts.grading.normalise import normalise
@@ -29,6 +30,7 @@ _CONDITION = re.compile(  # 3k \\text{ where } k \\in \\mathbb{Z}
 )
 
 
+@lru_cache(maxsize=4096)  # a gold is compared with many answers
 def prepare(text: str) -> str:
     """Normalised and repaired text, without decoration at its ends."""
     return trim(repair(trim(normalise(text))))

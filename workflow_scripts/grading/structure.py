@@ -5,6 +5,7 @@ percent signs and words. Only what is left as a scalar goes to latex2sympy2.
 """
 
 import re
+from functools import lru_cache
 
 from workflow_scripts.grading.braces import enclosed, outside, split_outside
 from workflow_scripts.grading.forms import (
@@ -77,6 +78,7 @@ def read(text: str) -> Form:
     return form(prepare(text))
 
 
+@lru_cache(maxsize=4096)
 def form(text: str, depth: int = 0) -> Form:
     """The form of a prepared text; `depth` counts the brackets that it stood in."""
     if depth > 12:
