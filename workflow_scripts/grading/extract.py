@@ -16,8 +16,10 @@ from workflow_scripts.grading.phrases import (
     INTENT,
     IS_ANSWER,
     LAST_NUMBER,
+    NOT_BEFORE,
     PLAN,
     STATES,
+    TAKEN_BACK,
     capture,
     ending,
     in_formula,
@@ -87,6 +89,8 @@ def extract_part(text: str, last_number: bool = False) -> Extraction:
 def _boxed(text: str, boxes: list[Box]) -> Extraction:
     """The last box; with the others of its sentence, if they differ, as a list."""
     last = boxes[-1]
+    if NOT_BEFORE.search(text[max(0, last.start - 20) : last.start]):
+        return Extraction(None, "none", (last.start, last.stop))
     content = unboxed(last.content)
     together = last_sentence(text, boxes)
     contents = list(dict.fromkeys(unboxed(box.content) for box in together))
@@ -131,6 +135,9 @@ def _unanchored(text: str) -> Extraction | None:
         return None  # cut off in the middle of a formula
     last = re.split(r"(?<=[.!?。])\s+(?=[A-Z\\$*(\"])|\n", bare)[-1]
     span = (start + len(bare) - len(last), start + len(bare))
+    if TAKEN_BACK.search(re.split(r"[,;]\s+|\b(?:so|thus|hence|therefore)\b", last)[-1]):
+        short = len(bare) < 160 and "\n" not in bare  # "x = 10 is extraneous"; "No, it is not."
+        return Extraction(bare, "bare", whole) if short else None
     value = ending(last)
     if value is not None and not INTENT.match(last):
         return Extraction(value, "last-value", span)

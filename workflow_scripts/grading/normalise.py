@@ -279,6 +279,8 @@ def _plain_text(text: str) -> str:
     text = re.sub(r"(?<![A-Za-z\\])(?:infinity|inf|oo|Infinity)(?![A-Za-z])", r"\\infty ", text)
     text = _PLAIN_FUNCTION.sub(r"\\\1 ", text)
     text = re.sub(r"^(-?\d*\.\d*)\((\d+)\)$", r"\1\\overline{\2}", text)
+    text = re.sub(r"^(?:\\text\{\s*)?(?:negative|minus)\s*\}?\s*(?=[\d(]|\\[fps])", "-", text)
+    text = re.sub(r"^(\d+) choose (\d+)$", r"\\binom{\1}{\2}", text)
     text = _CHOOSE.sub(_binomial, text) if "choose" in text else text
     text = _COMBINATIONS.sub(_combinations, text) if "C" in text or "P" in text else text
     text = _CIS.sub(r"(\\cos(\1)+i\\sin(\1))", text) if "cis" in text else text

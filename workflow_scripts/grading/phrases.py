@@ -79,6 +79,18 @@ INTENT = re.compile(  # what is still to be done, or was given
     re.IGNORECASE,
 )
 PLAN = re.compile(r"\b(?:want|need|going|asked|order|trying) to\b|\bquestion\b", re.IGNORECASE)
+TAKEN_BACK = re.compile(  # the value of such a clause is no result
+    r"\b(?:reject|discard|exclud|eliminat|cannot|can't|extraneous|invalid|impossible|exceed"
+    r"|contradict|is not|are not|isn't|does not|doesn't|fails?\b|never)",
+    re.IGNORECASE,
+)
+NOT_BEFORE = re.compile(r"(?:\bnot|n't|\bcannot be)[\s:$*(]*\Z", re.IGNORECASE)
+_COMPARED = re.compile(
+    r"\b(?:less|more|greater|fewer|smaller|larger|least|at most|twice|double|half|triple|thrice"
+    r"|minus"
+    r"|negative|not|under|over|below|above|between)\b",
+    re.IGNORECASE,
+)
 STATES = re.compile(  # words right before a formula that is a result
     r"(?:\b(?:is|are|be|equals?|equal to|get|gets|gives?|obtain|obtains|have|find|becomes|yields?"
     r"|conclude(?: that)?|so|thus|therefore|hence|then|total of|answer|value|number|point|to)"
@@ -168,6 +180,8 @@ def _formula_soon(window: str, start: int) -> re.Match[str] | None:
         return None
     before = window[start : formula.start()]
     if re.search(r"\d|\n\s*\n|[.!?]\s", before) or len(before.split()) > 8:
+        return None
+    if _COMPARED.search(before):
         return None
     return formula
 

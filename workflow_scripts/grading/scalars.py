@@ -66,11 +66,7 @@ def same_values(gold: str, candidate: str, scale: Fraction = Fraction(1)) -> Out
     left, right = expression(gold) * sympy.Rational(scale), expression(candidate)
     if left.free_symbols or right.free_symbols or left.has(AppliedUndef, sympy.Integral):
         return _same_expressions(left, right)
-    outcome = _same_constants(left, right, ours, theirs)
-    roots = real_odd_roots(left), real_odd_roots(right)
-    if outcome.equal or roots == (left, right):
-        return outcome
-    return _same_constants(*roots, ours, theirs).flagged("form")
+    return _same_constants(real_odd_roots(left), real_odd_roots(right), ours, theirs)
 
 
 def real_odd_roots(tree: sympy.Expr) -> sympy.Expr:
