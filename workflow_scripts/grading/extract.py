@@ -136,7 +136,7 @@ def _unanchored(text: str) -> Extraction | None:
     last = re.split(r"(?<=[.!?。])\s+(?=[A-Z\\$*(\"])|\n", bare)[-1]
     span = (start + len(bare) - len(last), start + len(bare))
     if TAKEN_BACK.search(re.split(r"[,;]\s+|\b(?:so|thus|hence|therefore)\b", last)[-1]):
-        short = len(bare) < 160 and "\n" not in bare  # "x = 10 is extraneous"; "No, it is not."
+        short = len(bare) < 160 and not re.search(r"[\d\n]", bare)  # "No, it is not."
         return Extraction(bare, "bare", whole) if short else None
     value = ending(last)
     if value is not None and not INTENT.match(last):
