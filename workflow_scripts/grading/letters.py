@@ -77,6 +77,9 @@ CLOSING = tuple(
         rf"(?i:\b(?:option|choice|answer)\b)[\s:]*{_L}[\s.!]*\Z",
         rf"(?i:\b(?:it's|it\s+is|it\s+must\s+be|gives|only)\b)[\s:]*{_L}[\s.!]*\Z",
         rf"{_L}\s+it\s+is\b",
+        r"(?i:\b(?:shown|given|described|depicted|represented|listed)\s+(?:in|by|as|under)\b"
+        r"|\b(?:closest|nearest|equal)\s+to\b)[\s:]*"
+        rf"(?i:(?:the|option|choice|answer|letter|structure|statement)\b[\s:]*){{0,3}}{_L}",
         rf"(?i:\bonly\s+(?:option\s+|choice\s+)?){_L}\s+(?i:remains|is\s+left|is\s+possible|holds)\b",
     )
 )
@@ -115,6 +118,7 @@ _TURNED = re.compile(  # words before a letter, in its clause, that take the cho
     r"|distractor|false|would\s+be\s+correct|assuming|contradicts?)\b|n't\b",
     re.IGNORECASE,
 )
+_SUPPOSED = re.compile(r"\b(?:if|were|suppose|assuming|had|unless|whether|when)\b", re.IGNORECASE)
 _CONDITION = re.compile(
     r"[\s)\].:]*(?:is|would be)?[^.\n]{0,60}\b(?:only\s+if|if\s+(?!any)|unless|would\s+require)\b"
 )
@@ -164,6 +168,8 @@ def turned(text: str, start: int, stop: int) -> bool:
     )[-1]
     if re.match(r"\s*(?:making|leaving|so|thus|hence|therefore)\b", text[start:stop]):
         before = ""  # a conclusion from the clause before it
+    if before.rstrip().endswith(",") and not _SUPPOSED.search(before):
+        before = ""  # "since A and B contradict it, D must be true"
     inside = text[start:stop].split(" but ")[-1]
     near = " ".join(before.split()[-12:])
     if _TURNED.search(near) or re.search(r"\bnot\b|n't\b|\bincorrect\b|\bwrong\b", inside):
