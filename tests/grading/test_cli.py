@@ -228,6 +228,8 @@ def test_an_interrupt_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:
     running = subprocess.Popen(
         [*command, str(source), str(tmp_path / "out.jsonl")],
         stderr=subprocess.PIPE, text=True, cwd=root,
+        # a job in the background of a shell inherits that interrupts are ignored
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
     assert running.stderr is not None
     line = running.stderr.readline()
