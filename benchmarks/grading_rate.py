@@ -6,6 +6,10 @@ Every pair is distinct (no memo hit) and mathematical: numbers, fractions, surds
 polynomials, equations, units; about half of them are equal. Both sides use the same comparison and
 the same 5 s deadline; the peer forks a process that has everything imported already, two at a time,
 which is the cheapest form of a process per answer.
+
+Two more figures are CPU seconds of one process after its start, so that a loaded machine changes
+them little: bare answers per second, and milliseconds for a pair with nested functions, against the
+same comparison with latex2sympy2 reading every expression.
 """
 
 import argparse
@@ -15,8 +19,9 @@ import time
 from collections import deque
 from multiprocessing.connection import Connection
 
-from workflow_scripts.grading import tasks
+from workflow_scripts.grading import latex, tasks
 from workflow_scripts.grading.batch import Limits, grade_all
+from workflow_scripts.grading.compare import same_answer
 from workflow_scripts.grading.grader import Question, compare, find
 
 SEED = 42
@@ -90,11 +95,58 @@ def forked(pairs: list[tuple[str, str]], threads: int, timeout: float) -> tuple[
     return time.perf_counter() - start, equal
 
 
+def nested(rng: random.Random, depth: int) -> str:
+    """A random expression with functions."""
+    if depth == 0 or rng.random() < 0.1:
+        return rng.choice(["x", "y", str(rng.randint(2, 99)), r"\pi", r"\theta", "n"])
+    a, b = nested(rng, depth - 1), nested(rng, depth - 1)
+    return rng.choice(
+        [
+            f"({a})+({b})", f"({a})({b})", rf"\sin({a})", rf"\cos({a})+{b}",
+            rf"\frac{{{a}}}{{{b}}}",
+            rf"\sqrt{{{a}}}", rf"\ln({a})\cdot {b}", rf"\tan^2({a})", f"e^{{{a}}}-{b}",
+        ]
+    )  # fmt: skip
+
+
+def function_pairs(count: int) -> list[tuple[str, str]]:
+    """Pairs with functions in another spelling; about half of them are equal."""
+    rng, found = random.Random(SEED), []
+    while len(found) < count:
+        text = nested(rng, 3)
+        if any(name in text for name in (r"\sin", r"\cos", r"\tan", r"\ln")):
+            spelled = text.replace("(", r"\left(").replace(")", r"\right)")
+            found.append((text, f"{spelled}+{rng.randint(0, 1)}"))
+    return found
+
+
+def cpu_seconds(pairs: list[tuple[str, str]]) -> tuple[float, int]:
+    """CPU seconds of comparing the pairs in this process, and verdicts "equal"."""
+    start = time.process_time()
+    equal = sum(same_answer(gold, candidate).equal for gold, candidate in pairs)
+    return time.process_time() - start, equal
+
+
+def in_process(pairs: list[tuple[str, str]], functions: int) -> None:
+    """Print the figures of one process after its start."""
+    seconds, equal = cpu_seconds(pairs)
+    print(f"one core after start-up: {len(pairs) / seconds:.0f} bare answers/s, {equal} equal")
+    few = function_pairs(functions)
+    seconds, equal = cpu_seconds(few)
+    print(f"functions: {1000 * seconds / len(few):.1f} ms of CPU a pair, {equal} equal")
+    reader, latex.arithmetic = latex.arithmetic, lambda _: None  # type: ignore[assignment]
+    peer, equal = cpu_seconds(few)
+    latex.arithmetic = reader
+    print(f"latex2sympy2 for every expression: {1000 * peer / len(few):.1f} ms, {equal} equal")
+    print(f"ratio: {peer / seconds:.1f}")
+
+
 def main() -> None:
     """Print both rates and their ratio."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pairs", type=int, default=4000)
     parser.add_argument("--forked", type=int, default=400)
+    parser.add_argument("--functions", type=int, default=200)
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
     pairs = distinct_pairs(args.pairs)
@@ -107,6 +159,7 @@ def main() -> None:
     peer = len(few) / seconds
     print(f"fork per answer: {len(few)} pairs in {seconds:.2f} s, {peer:.0f}/s, {equal} equal")
     print(f"ratio: {rate / peer:.1f}")
+    in_process(pairs, args.functions)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The command line: counts, order, formats, defaults, bad input."""
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ from workflow_scripts.common.errors import InputError
 from workflow_scripts.grading.__main__ import grade_file
 from workflow_scripts.grading.batch import Limits
 from workflow_scripts.grading.grader import default_kind
-from workflow_scripts.grading.rows import item, read_rows
+from workflow_scripts.grading.rows import item, read_rows, write_rows
 
 LIMITS = Limits(threads=1)
 
@@ -155,3 +156,88 @@ def test_default_kind(gold: str, kind: str) -> None:
 def test_lone_surrogates_do_not_break_a_row() -> None:
     entry = item({"gold": "5", "prediction": "\ud800 5"})
     assert entry.text.encode()
+
+
+ODD = [
+    {"id": 0, "gold": "5", "prediction": "5", "note": 1},
+    {"id": 1, "gold": "5", "prediction": "\ud800 6", "note": "x"},
+    {"id": 2, "gold": "5", "prediction": "the answer is 5", "note": [1, 2]},
+    {"id": 3, "gold": "5", "prediction": "5", "note": {"\udfff": None}},
+]
+
+
+def test_half_a_surrogate_pair_costs_no_row_of_a_jsonl_file(tmp_path: Path) -> None:
+    target = tmp_path / "out.jsonl"
+    grade_file(lines(tmp_path / "in.jsonl", ODD), target, LIMITS)
+    out = graded(target)
+    assert [row["verdict"] for row in out] == [True, False, True, True]
+    assert [row["note"] for row in out] == [row["note"] for row in ODD]
+    assert out[1]["prediction"] == "\ud800 6"
+
+
+def test_parquet_takes_mixed_values_and_broken_characters(tmp_path: Path) -> None:
+    target = tmp_path / "out.parquet"
+    counts = grade_file(lines(tmp_path / "in.jsonl", ODD), target, LIMITS)
+    frame = pl.read_parquet(target)
+    assert frame["verdict"].to_list() == [True, False, True, True]
+    assert frame["note"].to_list() == ["1", "x", "[1, 2]", '{"\ufffd": null}']
+    assert frame["prediction"][1] == "\ufffd 6"
+    assert counts["columns-as-json"] == 1 and counts["replaced-characters"] == 2
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "parquet"])
+def test_a_row_that_cannot_be_written_keeps_its_place(tmp_path: Path, suffix: str) -> None:
+    loop: list = []
+    loop.append(loop)
+    rows: list[dict[str, Any]] = [
+        {"id": "a", "verdict": True, "rule": "string"},
+        {"id": "b", "verdict": True, "rule": "string", "note": loop},
+        {"id": "c", "verdict": True, "rule": "string"},
+    ]
+    path = tmp_path / f"out.{suffix}"
+    counts = write_rows(path, rows)
+    out = graded(path) if suffix == "jsonl" else pl.read_parquet(path).to_dicts()
+    assert [(row["id"], row["verdict"], row["rule"]) for row in out] == [
+        ("a", True, "string"), ("b", False, "unwritable"), ("c", True, "string"),
+    ]  # fmt: skip
+    assert counts == {"unwritable": 1}
+
+
+def test_too_little_memory_is_one_line(tmp_path: Path) -> None:
+    source = lines(tmp_path / "in.jsonl", ODD[:1])
+    command = [sys.executable, "-m", "workflow_scripts.grading", "--memory-mb", "60"]
+    root = Path(__file__).resolve().parents[2]
+    done = subprocess.run(
+        [*command, str(source), str(tmp_path / "out.jsonl")],
+        capture_output=True,
+        text=True,
+        cwd=root,
+    )
+    assert done.returncode == 1
+    errors = [line for line in done.stderr.splitlines() if not line.startswith("grade:")]
+    assert len(errors) == 1 and errors[0].startswith("error: grading workers end before")
+    assert "--memory-mb" in errors[0]
+    assert not (tmp_path / "out.jsonl").exists()
+
+
+def test_an_interrupt_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:
+    slow = {"gold": "5", "prediction": r"\binom{3000000}{1500000}"}
+    source = lines(tmp_path / "in.jsonl", [slow])
+    command = [sys.executable, "-m", "workflow_scripts.grading", "--timeout", "60"]
+    root = Path(__file__).resolve().parents[2]
+    running = subprocess.Popen(
+        [*command, str(source), str(tmp_path / "out.jsonl")],
+        stderr=subprocess.PIPE, text=True, cwd=root,
+        # a job in the background of a shell inherits that interrupts are ignored
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )  # fmt: skip
+    assert running.stderr is not None
+    line = running.stderr.readline()
+    while "answers" not in line:
+        line = running.stderr.readline()
+    running.send_signal(signal.SIGINT)
+    _, errors = running.communicate(timeout=30)
+    assert running.returncode == 130
+    assert "Traceback" not in errors
+    assert errors.splitlines()[-1].startswith("error: interrupted")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.jsonl"]

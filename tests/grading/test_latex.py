@@ -50,7 +50,12 @@ def test_letters_that_latex2sympy2_reads_otherwise() -> None:
         "3", "-3.5", "a+b-c", r"-\frac{a}{b}", r"2\sqrt{3}", r"\sqrt[3]{x+1}", r"2\pi r^{2}",
         "(x+1)(x-1)", r"x_{1}+2x_{12}", r"\alpha_{1}", r"a_{n}", r"\theta_{12}", "e^{-x}",
         r"3\cdot -2", r"\frac{x}{2}+\frac{1}{3}",
-        r"2^{3^{2}}", "i(2-i)", r"\alpha\beta", "x/2", r"5\cdot 10^{3}", "--3", "2-(3-4)",
+        r"2^{3^{2}}", "i(2-i)", r"\sin 2x\cos x", r"\sin^{2} x", r"\sin^{-1} x", r"\sin x^{2}",
+        r"\log_{2} x", r"\log x", r"\ln 2x+1", r"\log_{3}(x+1)y", r"\cos 2\theta\sin\theta",
+        r"\sin\frac{\pi}{6}", r"\tan^{2}(x)", "|x-1|+2", "2|x|y", r"\sin(x)y", r"\arcsin x",
+        r"\lfloor x\rfloor+1", r"-\lceil 2x\rceil", r"\exp(x)", r"e^{\sin x}", r"\sqrt{\sin x}",
+        r"\frac{\sin x}{x}", r"\ln x y", r"\csc x\sec x", r"x\sin y z", r"\ln\sqrt{x}",
+        r"\alpha\beta", "x/2", r"5\cdot 10^{3}", "--3", "2-(3-4)",
     ],
 )  # fmt: skip
 def test_the_plain_reader_agrees_with_latex2sympy2(text: str) -> None:
@@ -64,7 +69,22 @@ def test_the_plain_reader_agrees_with_latex2sympy2(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["f(x)", r"\sin x", "n!", "a/bc", "3 4", "|x|", "x'", "x^{2}!", "(", ""]
+    "text",
+    [
+        "f(x)",
+        r"\sin x(y)",
+        r"\sin x/2",
+        r"\sin(x)^{2}",
+        r"\cos x\cdot 2",
+        "n!",
+        "a/bc",
+        "3 4",
+        "|x|y|",
+        "x'",
+        "x^{2}!",
+        "(",
+        "",
+    ],
 )
 def test_the_plain_reader_leaves_the_rest(text: str) -> None:
     assert arithmetic(text) is None

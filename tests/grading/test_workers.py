@@ -2,7 +2,10 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +13,7 @@ from workflow_scripts.grading.batch import Limits, grade_all
 from workflow_scripts.grading.grader import Question
 from workflow_scripts.grading.workers import Pool, WorkerError
 
+ROOT = Path(__file__).resolve().parents[2]
 SLOW = r"\binom{3000000}{1500000}"  # does not come back from the parser
 HOSTILE = {
     "tower": "9^{9^{9^{9}}}",
@@ -79,9 +83,66 @@ def test_killing_a_worker_loses_no_other_verdict() -> None:
             if len(results) == 20:
                 os.kill(pool.workers[0].process.pid, signal.SIGKILL)
     assert sorted(results) == list(range(300))
-    lost = [result for result in results.values() if "failed" in result]
-    assert len(lost) <= 1
-    assert all(result["failed"] == "killed" for result in lost)
+    assert all(result["equal"] for result in results.values())
+
+
+def test_a_task_that_kills_every_worker_is_given_up_after_two(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tasks = [task("1", "1"), task("5", SLOW), task("2", "2")]
+    killed = []
+    results = {}
+    with Pool(1, timeout=30.0, memory_mb=2048) as pool:
+        collect = pool._collect
+
+        def hunted(queue: object) -> list:
+            for member in pool.workers:
+                if (
+                    member.ready
+                    and list(member.held)[:1] == [1]
+                    and member.process.pid not in killed
+                ):
+                    killed.append(member.process.pid)
+                    os.kill(member.process.pid, signal.SIGKILL)
+            return collect(queue)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(pool, "_collect", hunted)
+        for index, result in pool.run(tasks):
+            results[index] = result
+    assert len(killed) == 2
+    assert results[1]["failed"] == "killed"
+    assert results[0]["equal"] and results[2]["equal"]
+
+
+def test_workers_end_with_their_parent(tmp_path: Path) -> None:
+    code = (
+        "import sys, time; from workflow_scripts.grading.workers import Pool\n"
+        "from tests.grading.test_workers import SLOW, task\n"
+        "pool = Pool(1, 300.0, 2048); pool._start(1)\n"
+        "while not pool.workers[0].ready: pool._results(pool.workers[0], [])\n"
+        "pool._feed(pool.workers[0], __import__('collections').deque([0]), [task('5', SLOW)])\n"
+        "print(pool.workers[0].process.pid, flush=True); time.sleep(60)\n"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, cwd=ROOT)
+    assert parent.stdout is not None
+    worker = int(parent.stdout.readline())
+    os.kill(worker, 0)
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    for _ in range(200):
+        if not _alive(worker):
+            return
+        time.sleep(0.05)
+    raise AssertionError("the worker outlived its parent")
+
+
+def _alive(pid: int) -> bool:
+    """Whether a process runs; one that only waits to be reaped does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
+    except FileNotFoundError:
+        return False
 
 
 def test_a_stopped_worker_is_cut_off_at_the_deadline() -> None:

@@ -10,6 +10,7 @@ import polars as pl
 from workflow_scripts.common.tables.pool import PoolRow
 from workflow_scripts.curation.keyed_random import uniform
 from workflow_scripts.grading.batch import Limits, grade_all
+from workflow_scripts.grading.boxes import boxes_of
 from workflow_scripts.grading.grader import Question, default_kind
 
 # A solution without a box that is longer than this is prose: no gold can be read from it.
@@ -36,24 +37,12 @@ def gold_of(solution: str | None) -> str | None:
     """
     if not solution or not solution.strip():
         return None
-    boxed = _last_box(solution)
-    if boxed is not None:
-        return boxed
+    boxes, _ = boxes_of(solution)
+    if boxes:
+        return boxes[-1].content.strip()
     named = _ANSWER.match(solution)
     text = (named.group(1) if named else solution).strip()
     return text if len(text) <= BARE_ANSWER and "\n" not in text else None
-
-
-def _last_box(text: str) -> str | None:
-    start = text.rfind("\\boxed{")
-    if start < 0:
-        return None
-    depth = 0
-    for end in range(start + len("\\boxed"), len(text)):
-        depth += {"{": 1, "}": -1}.get(text[end], 0)
-        if depth == 0:
-            return text[start + len("\\boxed{") : end].strip() or None
-    return None
 
 
 def sampled(rows: Iterable[PoolRow], share: float, seed: int) -> Iterator[PoolRow]:

@@ -48,8 +48,8 @@ def grade_file(source: Path, target: Path, limits: Limits) -> Counter[str]:
     items = [item(row, ("duplicate-id",) if i in repeated else ()) for i, row in enumerate(rows)]
     verdicts = grade_all([i.question for i in items], [i.text for i in items], limits, "grade")
     graded = [_row(*each) for each in zip(rows, items, verdicts, strict=True)]
-    write_rows(target, graded)
-    return _counts(items, verdicts)
+    written = write_rows(target, graded)
+    return _counts(items, verdicts) + written
 
 
 def _row(row: dict[str, Any], entry: Item, verdict: Verdict) -> dict[str, Any]:
@@ -70,7 +70,10 @@ def _counts(items: list[Item], verdicts: list[Verdict]) -> Counter[str]:
 
 
 def main() -> None:
-    """Grade INPUT into OUTPUT; counts go to stderr; bad input is one message and status 1."""
+    """Grade INPUT into OUTPUT; counts go to stderr; bad input is one message and status 1.
+
+    Ctrl-C ends in one line, too, with status 130; the output is written whole or not at all.
+    """
     args = arguments()
     limits = Limits(args.timeout, args.memory_mb, args.last_number, args.threads)
     try:
@@ -78,6 +81,9 @@ def main() -> None:
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
+    except KeyboardInterrupt:
+        print(f"error: interrupted; {args.output} was not written", file=sys.stderr)
+        sys.exit(130)
     print(", ".join(f"{name} {count}" for name, count in counts.items()), file=sys.stderr)
 
 

@@ -15,7 +15,7 @@ _THINKING_STARTS = re.compile(
     re.IGNORECASE,
 )
 _BARE_THINK = re.compile(r"\A\s*think\n")
-_BARE_ANSWER = re.compile(r"\n\s*answer\s*\n")
+_BARE_ANSWER = re.compile(r"\n[ \t]*answer[ \t\r]*\n")
 _TOKENS = re.compile(
     r"<\|(?:im_end|im_start|endoftext|eot_id|end_of_text|end|end_of_solution|return)\|>"
     r"|</s>|<eos>|<｜end▁of▁sentence｜>|<end_of_turn>",

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from workflow_scripts.grading.braces import closing
+from workflow_scripts.grading.braces import closings
 
 _BOX = re.compile(r"\\(?:boxed|fbox)(?![A-Za-z])\s*")
 _BARE = re.compile(r"\\[A-Za-z]+|[-+]?[\d.,/]*\d|[^\s$]")
@@ -28,10 +28,11 @@ def boxes_of(text: str) -> tuple[list[Box], int | None]:
     found: list[Box] = []
     at = 0
     unclosed = None
+    ends = closings(text) if _BOX.search(text) else {}
     while match := _BOX.search(text, at):
         unclosed = None
         if text[match.end() : match.end() + 1] == "{":
-            stop = closing(text, match.end())
+            stop = ends.get(match.end(), -1)
             if stop < 0:
                 unclosed, at = match.start(), match.end() + 1
                 continue

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 OPENERS = {"(": ")", "[": "]", "{": "}", r"\{": r"\}"}
 _TOKEN = re.compile(r"\\[A-Za-z]+|\\.|.", re.DOTALL)
+_BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
 MAX_DEPTH = 200
 
 
@@ -33,6 +34,18 @@ def closing(text: str, start: int) -> int:
                 return i + 1
         i += 1
     return -1
+
+
+def closings(text: str) -> dict[int, int]:
+    """Index just past its closing brace, for every unescaped `{` of the text that closes."""
+    found: dict[int, int] = {}
+    opened: list[int] = []
+    for match in _BRACE.finditer(text):
+        if match.group() == "{":
+            opened.append(match.start())
+        elif match.group() == "}" and opened:
+            found[opened.pop()] = match.end()
+    return found
 
 
 def argument(text: str, start: int) -> tuple[str, int] | None:
@@ -77,28 +90,6 @@ def replace_command(
         out.append(text[at : match.end()])
         at = match.end()
     return "".join(out) + text[at:]
-
-
-def balanced(text: str) -> bool:
-    """Whether the unescaped braces of `text` match."""
-    depth = 0
-    for token in tokens(text):
-        depth += (token == "{") - (token == "}")
-        if depth < 0 or depth > MAX_DEPTH:
-            return False
-    return depth == 0
-
-
-def depth_of(text: str) -> int:
-    """Deepest nesting of brackets of any kind."""
-    depth = deepest = 0
-    for token in tokens(text):
-        if token in OPENERS:
-            depth += 1
-            deepest = max(deepest, depth)
-        elif token in (")", "]", "}", r"\}"):
-            depth -= 1
-    return deepest
 
 
 def outside(text: str) -> list[tuple[str, int, int]]:

@@ -11,21 +11,35 @@ from workflow_scripts.grading.extract import MAX_TAIL, Extraction
 from workflow_scripts.grading.letters import (
     ANCHORS,
     AT_END,
-    AT_START,
-    CORRECT,
+    BOLD,
+    CHOICES,
+    CLOSING,
+    GRADED,
     HEAD,
+    INTRODUCES,
     LEADS,
-    STATED,
+    LISTS,
+    REASONED,
     WHOLE,
+    flattened,
     hedged,
     is_article,
-    negated,
     plain,
+    rejected,
+    turned,
 )
-from workflow_scripts.grading.normalise import FORBIDDEN
+from workflow_scripts.grading.normalise import FORBIDDEN, WIDE
 from workflow_scripts.grading.outcome import Outcome, refused
+from workflow_scripts.grading.runs import squeezed
 
+_WIDE = str.maketrans(WIDE)
+_RULED_OUT = re.compile(
+    r"\b(?:incorrect|wrong|other|explanations?|false|possible|rejected|remaining)\s+(?:[\w-]+\s+)?"
+    r"(?:answers?|options?|choices?)|\b(?:not|n't|isn't|if|whether|why)\b[^.\n]*\banswers?\b",
+    re.IGNORECASE,
+)
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+MAX_ANCHORS = 200  # the last ones; no response states its answer more often
 Span = tuple[int, int]
 
 
@@ -92,27 +106,95 @@ def extract_letter(text: str, options: Sequence[str] | None, letters: str = "ABC
     A hedge ("A or B") and a letter out of range choose none. The full text (or the value) of
     exactly one option chooses its letter, by the rule "option-text".
     """
-    part = answer_part(text)
+    short = squeezed(text.translate(_WIDE))
+    part = answer_part(short.text)
     if part is None:
         return Extraction(None, "thinking-only")
     start = max(part[0], part[1] - MAX_TAIL)
-    found = _letter_in(text[start : part[1]], _Reader(options, letters))
-    return replace(found, span=(found.span[0] + start, found.span[1] + start))
+    found = _letter_in(short.text[start : part[1]], _Reader(options, letters))
+    return replace(found, span=short.span((found.span[0] + start, found.span[1] + start)))
 
 
 def _letter_in(text: str, reader: _Reader) -> Extraction:
+    """The letter of a box; else the last line, if it is a letter; else the last choice stated."""
     boxes, _ = boxes_of(text)
+    found = _from_boxes(boxes, reader) if boxes else None
+    if found is not None:
+        return found
+    flat = squeezed(flattened(text))
+    found = _in_flat(flat.text, reader)
+    bold = BOLD.match(text) if found.rule == "none" else None
+    if bold:
+        return reader.within(bold["letter"], "line", bold.span("letter"))
+    return replace(found, span=flat.span(found.span))
+
+
+def _in_flat(text: str, reader: _Reader) -> Extraction:
     lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
     if not lines:
         return Extraction(None, "none")
-    found = _from_boxes(boxes, reader) if boxes else None
-    last = WHOLE.match(plain(lines[-1]))
-    if found is None and last:
-        found = reader.within(last["letter"], "line", (len(text) - len(lines[-1]), len(text)))
-    for rule, captured in (("answer", _anchored(text)), ("stated", _stated(text))):
-        for content, span in captured:
-            found = found or reader.read(content, span, rule)
-    return found or _by_lines(text, lines, reader)
+    last = WHOLE.match(lines[-1])
+    if last and (len(lines) == 1 or not LISTS.search(lines[-2])):
+        end = len(text.rstrip())
+        return reader.within(last["letter"], "line", (end - len(lines[-1]), end))
+    return _stated(text, reader) or _by_lines(text, lines, reader)
+
+
+def _stated(text: str, reader: _Reader) -> Extraction | None:
+    """The last choice that the text states and does not take back.
+
+    Phrases with "answer" and sentences that choose go together, by their place; closing words ("is
+    (C)", "corresponds to option C") count in the last lines, after all others.
+    """
+    claims = _anchored(text, reader) + _chosen(text, CHOICES, 0, reader)
+    closing = _chosen(text, CLOSING, _last_lines(text), reader)
+    claims += [claim for claim in closing if not _heads_a_list(text, claim.span[0])]
+    claims = sorted(claims, key=lambda claim: claim.span[1])
+    if claims:
+        return claims[-1]
+    graded = list(GRADED.finditer(text))
+    right = {m["letter"] for m in graded if not (m["verdict"] or m["no"])}
+    if len(right) == 1 and len({m["letter"] for m in graded}) > 1:
+        letter = right.pop()
+        match = next(m for m in graded if m["letter"] == letter)
+        return reader.within(letter, "stated", match.span("letter"))
+    return None
+
+
+def _heads_a_list(text: str, at: int) -> bool:
+    """Whether a letter begins a list of options: "Let's evaluate each option:", then the letter."""
+    before = text[max(0, at - 80) : at].rstrip(" \n([")
+    return before.endswith(":") and LISTS.search(before.split("\n")[-1]) is not None
+
+
+def _last_lines(text: str) -> int:
+    """Where the last two lines begin that are not empty."""
+    end = len(text.rstrip())
+    for _ in range(2):
+        end = len(text[: max(0, text.rfind("\n", 0, end))].rstrip())
+    return end
+
+
+def _chosen(
+    text: str, patterns: Sequence[re.Pattern[str]], start: int, reader: _Reader
+) -> list[Extraction]:
+    """What the patterns find from `start` on; a hedge is a choice of none."""
+    found = []
+    for match in (m for pattern in patterns for m in pattern.finditer(text, start)):
+        letter, stop = match["letter"], match.end("letter")
+        rest = text[stop : stop + 60]
+        if turned(text, match.start(), stop) or is_article(letter, rest.removeprefix(")")):
+            continue
+        if hedged(letter, rest) or _other_before(text[max(0, match.start() - 40) : match.start()]):
+            found.append(Extraction(None, "hedge", match.span("letter")))
+        else:
+            found.append(reader.within(letter, "stated", match.span("letter")))
+    return found
+
+
+def _other_before(text: str) -> bool:
+    """Whether "either A or" stands right before."""
+    return re.search(r"\beither\b[^.\n]*\bor\s+(?:the\s+)?\Z", text) is not None
 
 
 def _from_boxes(boxes: list[Box], reader: _Reader) -> Extraction | None:
@@ -125,53 +207,83 @@ def _from_boxes(boxes: list[Box], reader: _Reader) -> Extraction | None:
     return reader.read(unboxed(last.content), span, "boxed")
 
 
-def _anchored(text: str) -> list[tuple[str, Span]]:
-    """Texts after "answer is", "Answer:", "correct option:", last one first."""
+def _anchored(text: str, reader: _Reader) -> list[Extraction]:
+    """What follows "answer is", "Answer:" and their like."""
     found = []
-    for match in ANCHORS.finditer(text):
-        tail = text[match.end() : match.end() + 300].lstrip(" \t\n*_:>#")
-        if tail and not re.match(r"not\b", tail):
-            found.append((tail, (match.end(), match.end() + len(tail.split("\n")[0]))))
-    return found[::-1]
+    for match in list(ANCHORS.finditer(text))[-MAX_ANCHORS:]:
+        before = text[max(0, match.start() - 60) : match.end()]
+        tail = text[match.end() : match.end() + 300]
+        place = match.end() + len(tail) - len(tail.lstrip(" \t\n:>#"))
+        tail = tail.lstrip(" \t\n:>#")
+        line = before.split("\n")[-1] if "\n" not in before[-3:] else before.strip()
+        if not tail or _RULED_OUT.search(line) or re.match(r"not\b", tail):
+            continue
+        span = (place, place + len(tail.split("\n")[0]))
+        by_text = reader.option(tail.split("\n")[0])
+        if re.match(r"neither\b[^.\n]*\bbut\b", tail, re.IGNORECASE):
+            continue
+        either = re.match(r"(?:either|both|neither)\b", tail, re.IGNORECASE)
+        claim = Extraction(None, "hedge", span) if either else reader.read(tail, span, "answer")
+        claim = Extraction(by_text, "option-text", span) if by_text and either else claim
+        if claim is not None and not _listed(text, place):
+            found.append(claim)
+    return found
 
 
-def _stated(text: str) -> list[tuple[str, Span]]:
-    """Sentences such as "I would choose B", "option B is correct", last one first."""
-    matches = [m for pattern in (*STATED, CORRECT) for m in pattern.finditer(text)]
-    matches.sort(key=lambda m: m.end("letter"), reverse=True)
-    return [
-        (f"({m['letter']}){text[m.end('letter') : m.end('letter') + 60]}", m.span("letter"))
-        for m in matches
-        if not negated(text, m.start(), m.end("letter"))
-        and not is_article(m["letter"], text[m.end("letter") : m.end("letter") + 40])
+def _listed(text: str, place: int) -> bool:
+    """Whether a list of options begins here: "Answer:\\nA. ...\\nB. ..."."""
+    heads = [
+        m["letter"]
+        for line in text[place : place + 2000].splitlines()[:12]
+        if (m := HEAD.match(line))
     ]
+    return heads[:2] == ["A", "B"]
 
 
 def _by_lines(text: str, lines: list[str], reader: _Reader) -> Extraction:
-    """A line that is a letter, or begins with the only letter that begins a line."""
+    """The text of an option; a first line, or a last one after "is:", that begins with a letter."""
     span = (0, len(text))
-    by_text = reader.option(text) or reader.option(lines[-1])
-    if by_text:
-        return Extraction(by_text, "option-text", span)
-    heads = {m["letter"] for line in lines if (m := HEAD.match(plain(line)))}
-    for line in (lines[-1], lines[0]):
-        content = plain(line)
-        whole, head = WHOLE.match(content), HEAD.match(content)
-        if whole:
-            return reader.within(whole["letter"], "line", span)
-        if head and len(heads) == 1 and not hedged(head["letter"], content[head.end() :]):
-            return reader.within(head["letter"], "line", span)
+    if not HEAD.match(lines[-1]):
+        by_text = reader.option(text) or reader.option(lines[-1])
+        if by_text:
+            return Extraction(by_text, "option-text", span)
+    heads = {m["letter"] for line in lines if (m := HEAD.match(line))}
+    alone = WHOLE.match(lines[0])
+    if alone and alone["letter"].isupper():
+        return reader.within(alone["letter"], "line", span)
+    first, last = HEAD.match(lines[0]), HEAD.match(lines[-1])
+    if len(lines) > 1 and last and INTRODUCES.search(lines[-2]) and not LISTS.search(lines[-2]):
+        heads, first = {last["letter"]}, last
+    elif len(lines) > 1 and last and len(heads) == 1 and not first and _refers(lines[-2], last):
+        first = last
+    content = lines[-1] if first is last else lines[0]
+    if first and len(heads) == 1 and not _undone(first["letter"], content[first.end() :]):
+        return reader.within(first["letter"], "line", span)
     return _at_ends(lines, reader, span)
 
 
+def _refers(line: str, _: re.Match[str]) -> bool:
+    """Whether a line before a last line with a letter is no heading of a list of options."""
+    return not LISTS.search(line) and not line.rstrip().endswith(":")
+
+
+def _undone(letter: str, rest: str) -> bool:
+    """Whether the rest of a line that begins with a letter names others, or rejects it."""
+    others = re.search(r"(?:\A|\s)\(?[A-Z][.)](?=\s|\Z)", rest)
+    wrong = re.search(r"\b(?:incorrect|cannot|not correct|is wrong|is false|is not)\b", rest[:80])
+    return hedged(letter, rest) or rejected(rest) or others is not None or wrong is not None
+
+
 def _at_ends(lines: list[str], reader: _Reader, span: Span) -> Extraction:
-    """A bold letter that begins the text, or the one bracketed letter that ends it."""
-    start = AT_START.match(lines[0])
+    """A letter with its reason that begins the text, or the one bracketed letter that ends it."""
+    start = REASONED.match(lines[0])
     if start:
-        return reader.within(start["letter"] or start["reasoned"], "line", span)
+        return reader.within(start["letter"], "line", span)
     end = AT_END.search(lines[-1])
     alone = end and len(re.findall(r"(?<![A-Za-z])[A-Z](?![A-Za-z'’])", lines[-1])) == 1
-    return reader.within(end["letter"], "line", span) if alone else Extraction(None, "none")
+    if not alone or turned(lines[-1], end.start(), len(lines[-1])):
+        return Extraction(None, "none")
+    return reader.within(end["letter"], "line", span)
 
 
 def _key(text: str) -> str:

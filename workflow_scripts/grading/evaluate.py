@@ -11,7 +11,10 @@ MAX_BITS = 80_000  # of an exact integer: 9^(9^5) is beyond, 2004! is within
 MAX_LOG = 1.0e7  # natural logarithm of a magnitude in floating point
 MAX_TERMS = 20_000  # of a finite sum or product
 DIGITS = 60
-AGREE = mpmath.mpf(10) ** -45
+GUARD = 15  # digits of the working precision that rounding may take
+AGREE = mpmath.mpf(10) ** (GUARD - DIGITS)
+MAX_HIDDEN = 1500  # digits by which one part of a value may be larger than another
+_BIG = 10**4000
 
 
 class TooLarge(ValueError):
@@ -105,6 +108,12 @@ def _rounded(tree: sympy.Expr) -> Fraction | None:
     return Fraction(math.floor(value) if isinstance(tree, sympy.floor) else math.ceil(value))
 
 
+def _snapped(value: mpmath.mpf) -> mpmath.mpf:
+    """The whole number that a value misses by rounding noise only, else the value."""
+    whole = mpmath.nint(value)
+    return whole if abs(value - whole) <= tolerance() * max(1, abs(value)) else value
+
+
 _FUNCTIONS: dict[type, Callable[..., mpmath.mpf]] = {
     sympy.sin: mpmath.sin, sympy.cos: mpmath.cos, sympy.tan: mpmath.tan, sympy.cot: mpmath.cot,
     sympy.sec: mpmath.sec, sympy.csc: mpmath.csc, sympy.asin: mpmath.asin,
@@ -112,7 +121,8 @@ _FUNCTIONS: dict[type, Callable[..., mpmath.mpf]] = {
     sympy.asec: mpmath.asec, sympy.acsc: mpmath.acsc, sympy.sinh: mpmath.sinh,
     sympy.cosh: mpmath.cosh, sympy.tanh: mpmath.tanh, sympy.asinh: mpmath.asinh,
     sympy.acosh: mpmath.acosh, sympy.atanh: mpmath.atanh, sympy.log: mpmath.log,
-    sympy.Abs: abs, sympy.floor: mpmath.floor, sympy.ceiling: mpmath.ceil,
+    sympy.Abs: abs, sympy.floor: lambda v: mpmath.floor(_snapped(v)),
+    sympy.ceiling: lambda v: mpmath.ceil(_snapped(v)),
     sympy.Max: max, sympy.Min: min, sympy.conjugate: mpmath.conj, sympy.gamma: mpmath.gamma,
 }  # fmt: skip
 _CONSTANTS = {sympy.pi: mpmath.pi, sympy.E: mpmath.e, sympy.GoldenRatio: mpmath.phi}
@@ -199,6 +209,54 @@ def _series(tree: sympy.Expr, at: dict, depth: int) -> mpmath.mpf:
     return mpmath.fsum(values) if isinstance(tree, sympy.Sum) else mpmath.fprod(values)
 
 
+def tolerance() -> mpmath.mpf:
+    """Relative difference that counts as none: all but 15 digits of the working precision agree."""
+    return mpmath.mpf(10) ** (GUARD - mpmath.mp.dps)
+
+
 def agree(a: mpmath.mpf, b: mpmath.mpf) -> bool:
-    """Whether two values are the same to 45 significant digits."""
-    return bool(abs(a - b) <= AGREE * max(abs(a), abs(b)))
+    """Whether two values are the same up to `tolerance` (45 digits at a precision of 60)."""
+    return bool(abs(a - b) <= tolerance() * max(abs(a), abs(b)))
+
+
+def digits_for(*trees: sympy.Expr) -> int:
+    """Working precision at which no part of the trees can hide in the rounding of another.
+
+    Twice the digits of the largest or smallest constant part (`10^{-80}`, `e^{163}`) are added.
+    Raises TooLarge where that is beyond MAX_HIDDEN digits.
+    """
+    with mpmath.workdps(15):
+        widest = max((_width(tree) for tree in trees), default=0)
+    if widest > MAX_HIDDEN:
+        raise TooLarge(f"parts of more than {MAX_HIDDEN} digits")
+    return DIGITS + 2 * widest
+
+
+def _width(tree: sympy.Expr) -> int:
+    """Decimal exponent, without its sign, of the widest constant part with more than 20 digits."""
+    if tree.is_Rational and tree != 0:
+        return max(_wide(len(str(abs(tree.p)))), _wide(len(str(tree.q)))) if tree.q < _BIG else 0
+    if tree.is_Atom:
+        return 0
+    widest = max((_width(arg) for arg in tree.args), default=0)
+    if (tree.is_Pow or isinstance(tree, (sympy.exp, sympy.factorial))) and not tree.free_symbols:
+        try:
+            value = abs(_value(tree, {}, 0))
+        except (ValueError, ZeroDivisionError, OverflowError, TypeError):
+            return widest
+        if value and mpmath.isfinite(value):
+            widest = max(widest, _wide(abs(int(mpmath.log10(value)))))
+    return widest
+
+
+def sign_of(tree: sympy.Expr) -> int:
+    """Sign of a real constant; 0 for zero, and for what has no real value."""
+    try:
+        value = approximate(tree)
+    except (TooLarge, Undefined):
+        return 0
+    return 0 if mpmath.im(value) else int(mpmath.sign(mpmath.re(value)))
+
+
+def _wide(exponent: int) -> int:
+    return exponent if exponent > 20 else 0

@@ -11,17 +11,25 @@ from workflow_scripts.grading.answer_part import answer_part
 from workflow_scripts.grading.boxes import Box, boxes_of, last_sentence, one_list, unboxed
 from workflow_scripts.grading.phrases import (
     ANCHOR,
+    COMPLETE,
     FORMULA,
+    INTENT,
     IS_ANSWER,
     LAST_NUMBER,
+    NOT_BEFORE,
+    PLAN,
+    STATES,
+    TAKEN_BACK,
     capture,
     ending,
+    in_formula,
     inside,
     is_sentence,
     joined_formulas,
     single_value,
     undecorated,
 )
+from workflow_scripts.grading.runs import squeezed
 
 MAX_TAIL = 60_000  # characters of the answer part that are searched, from its end
 MAX_BARE = 400
@@ -34,8 +42,8 @@ class Extraction:
 
     text   what is compared; None when nothing was found
     rule   "boxed", "boxes", "final-answer", "answer-is", "answer", "bare", "last-math",
-           "last-value", "last-line", "last-number", "thinking-only" or "none"; for letters also
-           "line", "stated", "option-text", "hedge" and "out-of-range"
+           "mentioned", "last-value", "last-line", "last-number", "thinking-only" or "none"; for
+           letters also "line", "stated", "option-text", "hedge" and "out-of-range"
     span   start and stop in the text
     last   the last of several boxes, for a gold with one value; None otherwise
     """
@@ -48,12 +56,17 @@ class Extraction:
 
 def extract(text: str, last_number: bool = False) -> Extraction:
     """The answer of a whole response or of a bare answer (kinds "math" and "integer")."""
-    part = answer_part(text)
+    short = squeezed(text)
+    part = answer_part(short.text)
     if part is None:
         return Extraction(None, "thinking-only")
     start = max(part[0], part[1] - MAX_TAIL)
-    found = extract_part(text[start : part[1]], last_number)
-    return replace(found, span=(found.span[0] + start, found.span[1] + start))
+    found = extract_part(short.text[start : part[1]], last_number)
+    place = (found.span[0] + start, found.span[1] + start)
+    span = short.span(place)
+    if found.text is not None and short.changed(place):  # 401 minus signs are not 48
+        return Extraction(text[slice(*span)], found.rule, span)
+    return replace(found, span=span)
 
 
 def extract_part(text: str, last_number: bool = False) -> Extraction:
@@ -76,6 +89,8 @@ def extract_part(text: str, last_number: bool = False) -> Extraction:
 def _boxed(text: str, boxes: list[Box]) -> Extraction:
     """The last box; with the others of its sentence, if they differ, as a list."""
     last = boxes[-1]
+    if NOT_BEFORE.search(text[max(0, last.start - 20) : last.start]):
+        return Extraction(None, "none", (last.start, last.stop))
     content = unboxed(last.content)
     together = last_sentence(text, boxes)
     contents = list(dict.fromkeys(unboxed(box.content) for box in together))
@@ -116,10 +131,15 @@ def _unanchored(text: str) -> Extraction | None:
     whole = (start, start + len(bare))
     if not is_sentence(bare) and len(bare) <= MAX_BARE:
         return Extraction(bare, "bare", whole)
+    if in_formula(bare):
+        return None  # cut off in the middle of a formula
     last = re.split(r"(?<=[.!?。])\s+(?=[A-Z\\$*(\"])|\n", bare)[-1]
     span = (start + len(bare) - len(last), start + len(bare))
+    if TAKEN_BACK.search(re.split(r"[,;]\s+|\b(?:so|thus|hence|therefore)\b", last)[-1]):
+        short = len(bare) < 160 and not re.search(r"[\d\n]", bare)  # "No, it is not."
+        return Extraction(bare, "bare", whole) if short else None
     value = ending(last)
-    if value is not None:
+    if value is not None and not INTENT.match(last):
         return Extraction(value, "last-value", span)
     found = _last_formula(bare, len(bare) - len(last), span)
     if found is not None:
@@ -136,18 +156,41 @@ def _unanchored(text: str) -> Extraction | None:
 def _last_formula(text: str, sentence: int, span: tuple[int, int]) -> Extraction | None:
     """The last formula of the last sentence, else of the last lines, that is more than a name.
 
-    `last` is what stands after its last equals sign.
+    A text that ends in the middle of a sentence has none, and a sentence that says what is to be
+    done ("we want to simplify ...") states none. A formula that is only mentioned has the rule
+    "mentioned". `last` is what stands after its last equals sign.
     """
-    formulas = list(FORMULA.finditer(text[-2000:]))
-    offset = max(0, len(text) - 2000)
+    if not COMPLETE.search(text):
+        return None
+    tail = text[-2000:]
+    formulas = list(FORMULA.finditer(tail))
+    offset = len(text) - len(tail)
     for begin in (sentence, len(text) - 600):
         near = [f for f in formulas if f.end() + offset > begin]
         telling = [f for f in near if not re.fullmatch(r"\s*\\?[A-Za-z]+[.,]?\s*", inside(f))]
         if telling:
             near = near[: near.index(telling[-1]) + 1]
+        while near and _intended(_sentence_before(tail, near[-1].start())):
+            near.pop()
         if near:
-            joined = joined_formulas(text[-2000:], near)
+            before = _sentence_before(tail, near[-1].start())
+            joined = joined_formulas(tail, near)
             sides = re.split(r"=|\\equiv(?![A-Za-z])", joined)
             value = sides[-1].strip(" &") if len(sides) > 1 else None
-            return Extraction(joined, "last-math", span, value)
+            ends = re.fullmatch(r"[\s.!*)_]*", tail[near[-1].end() :]) is not None
+            opens = ends and re.search(r"(?:\A|,)[\s*_(]*\Z", before) is not None
+            stated = value is not None or STATES.search(before) or opens or len(near) > 1
+            return Extraction(joined, "last-math" if stated else "mentioned", span, value)
     return None
+
+
+def _intended(before: str) -> bool:
+    """Whether the clause that leads to a formula says what is to be done, or what is given."""
+    clause = re.split(r",\s+(?![^$]*\$[^$]*\Z)|\bthen\b", before)[-1]
+    return INTENT.search(clause) is not None or PLAN.search(before) is not None
+
+
+def _sentence_before(text: str, at: int) -> str:
+    """What stands before a place in its sentence."""
+    pieces = re.split(r"(?<=[.!?。])\s+(?=[A-Z\\$*(\"])|\n", text[max(0, at - 400) : at])
+    return pieces[-1]

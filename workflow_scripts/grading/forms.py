@@ -5,11 +5,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Scalar:
-    """One number or expression: LaTeX without its unit and its percent sign."""
+    """One number or expression: LaTeX without its unit and its percent sign.
+
+    `odd` marks a unit that is no listed one: it needs the same words on the other side.
+    """
 
     latex: str
     unit: str = ""
     percent: bool = False
+    odd: bool = False
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from workflow_scripts.grading.outcome import Outcome, refused
 from workflow_scripts.grading.phrases import is_sentence
 
 KINDS = ("math", "integer", "choice")
-UNANCHORED = ("last-math", "last-value", "last-line", "last-number")
+UNANCHORED = ("last-math", "mentioned", "last-value", "last-line", "last-number")
 _BOXED_LETTER = re.compile(
     r"\s*(?:\\text(?:bf)?\s*\{\s*)?(?:\(\s*[A-Z]\s*\)|[A-E])\s*\}?[.,]?\s*\Z"
 )
@@ -61,6 +61,8 @@ def compare(question: Question, found: Extraction) -> Outcome:
     if not outcome.equal and found.last is not None:
         flag = "boxes" if found.rule == "boxes" else "unanchored"
         outcome = same_answer(gold, found.last).flagged(flag)
+    if found.rule == "mentioned" and "form" in outcome.flags:
+        return refused("restated")  # an expression of the question, not its value
     return outcome.flagged("unanchored") if found.rule in UNANCHORED else outcome
 
 

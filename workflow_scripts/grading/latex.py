@@ -18,7 +18,6 @@ from workflow_scripts.grading.arithmetic import arithmetic
 from workflow_scripts.grading.repair import Unparsed
 
 MAX_LENGTH = 600
-MAX_SUM_TERMS = 120
 _RENAMED = {"d": "Z_{71}", "E": "Z_{72}", "I": "Z_{73}"}  # indices that no answer uses
 _IMAGINARY = sympy.Symbol("i")
 _COMMAND = re.compile(r"\\[A-Za-z]+|_\{[^{}]*\}|[A-Za-z]")
@@ -102,7 +101,6 @@ def _prepared(latex: str) -> str:
         raise Unparsed("a sign that is not mathematics")
     if "!!" in latex or "'" in latex:  # read as (n!)!, and dropped
         raise Unparsed("double factorial or prime")
-    unknown = [c for c in re.findall(r"\\[A-Za-z]+", latex) if not _ALLOWED.match(c)]
     latex = _degrees(latex)
     unknown = [c for c in re.findall(r"\\[A-Za-z]+", latex) if not _ALLOWED.match(c)]
     if unknown:

@@ -6,7 +6,7 @@ from workflow_scripts.grading.braces import enclosed
 from workflow_scripts.grading.forms import Form, Group, Scalar, Words
 from workflow_scripts.grading.normalise import canonical
 from workflow_scripts.grading.units import quantity
-from workflow_scripts.grading.words import words_of
+from workflow_scripts.grading.words import counted, words_of
 
 _SHORT_WORDS = {
     "yes", "no", "odd", "even", "all", "any", "none", "one", "two", "six", "ten", "red", "may",
@@ -25,14 +25,17 @@ def leaf(text: str) -> Form:
     if wrapped and wrapped[0] in "([" and "," not in wrapped[1]:
         inner = quantity(wrapped[1])
         unit, percent = taken.unit or inner.unit, taken.percent or inner.percent
-        return Scalar(canonical(inner.body).removeprefix("+"), unit, percent)
+        odd = taken.odd or inner.odd
+        return Scalar(canonical(inner.body).removeprefix("+"), unit, percent, odd)
     if re.search(r"\\text\{|(?<![\\A-Za-z{])[A-Za-z]{5,}", body):
         return Words(words_of(text))
-    return Scalar(canonical(body).removeprefix("+"), taken.unit, taken.percent)
+    return Scalar(canonical(body).removeprefix("+"), taken.unit, taken.percent, taken.odd)
 
 
 def _worded_list(text: str) -> Form:
     """`\\text{A, B and C}` lists short names; anything longer is one text."""
+    if counted(text) is not None:
+        return Words(text)
     parts = [part.strip() for part in re.split(r",| and |;", text) if part.strip()]
     if len(parts) < 2 or any(len(part.split()) > 2 for part in parts) or parts[0] in ("yes", "no"):
         return Words(text)

@@ -1,71 +1,137 @@
-"""Patterns of sentences that choose a letter, and of those that only seem to."""
+"""Patterns of sentences that choose a letter, and of those that only seem to.
+
+They are read on flat text: fonts, dollars, braces and stars are spaces there (`flattened`).
+"""
 
 import re
 
 from workflow_scripts.grading.phrases import ANCHOR
 
-_OPEN = r"(?:[\s*_$({\[\"'`]|\\(?:text|textbf|mathrm|mathbf|boxed|mathit)\s*\{|\\\()*"
-_LABEL = r"(?:(?:options?|choices?|letter|answer|alternative)\b[\s*_:]*)?"
-_LETTER = rf"{_OPEN}(?P<letter>[A-Z])(?![A-Za-z'’])"
+_MARKUP = re.compile(
+    r"\\(?:textbf|textit|textrm|text|mathrm|mathbf|mathit|mathsf|mbox|boxed|fbox|rm|bf)(?![A-Za-z])"
+    r"|\\left(?![a-z])|\\right(?![a-z])|\\[,;:! ()\[\]]|</?answer>|[{}$*_`~\"]|(?m:^)[ \t]*(?:>|#+)"
+)
+# A letter that stands alone: C, (C), C), [C]
+_L = r"[(\[]?\s?(?<![A-Za-z0-9'’\\^/=+-])(?P<letter>[A-Z])(?![A-Za-z0-9'’^=+])\s?[)\]]?"
+_NOUN = r"(?:options?|choices?|answers?|letter|alternative|statement|response|one|match|candidate)"
 _FILLER = (
-    r"(?:(?:therefore|so|thus|hence|is|are|be|the|most|likely|probably|clearly|definitely|correct"
-    r"|final|best|answer|option|choice|indeed|then)\b[\s,:*_]*)*"
+    r"(?:(?:therefore|so|thus|hence|is|are|be|the|that|most|likely|probably|clearly|definitely"
+    r"|correct|final|best|right|answer|option|choice|letter|statement|alternative|indeed|then|given"
+    r"|product|compound|structure|figure|graph|diagram|molecule|by|as|to|appears|seems|option:)\b[\s,:]*){0,8}"
 )
 WHOLE = re.compile(
-    rf"\A{_OPEN}{_LABEL}{_OPEN}(?P<letter>[A-Za-z])[\s*_$)}}\]\"'.,;:`\\]*\Z", re.IGNORECASE
-)
-HEAD = re.compile(
-    rf"\A{_OPEN}(?i:{_LABEL}){_OPEN}(?P<letter>[A-Z])[*_$}}]*\s*(?:[).:\]}}]|-\s|–|—)"
-)
-LEADS = re.compile(rf"\A{_OPEN}(?i:{_FILLER}){_LETTER}")
-ANCHORS = re.compile(
-    rf"{ANCHOR.pattern.replace('(?P<weak>solutions?|results?|value|total)', '(?!)')}"
-    r"|\b(?:correct|best|right)\s+(?:option|choice|statement|letter|response|one)[*_\s]*(?:is\b|:)",
+    r"\A\s*(?:(?:options?|choices?|letter|answer|alternative)\b[\s:]*)?"
+    r"[(\['\s]*(?P<letter>[A-Za-z])[\s)\]'.,;:\\]*\Z",
     re.IGNORECASE,
 )
-_CHOICE_VERB = (
-    r"(?:choose|select|pick|chose|selecting|choosing|picking|go(?:ing)? with|opt for|choice is"
-    r"|option is|corresponds? to|matche?s?|would be|points? to|leads? to|it's|it is|must be"
-    r"|conclude(?: that it is)?|so|hence|thus|therefore),?"
+HEAD = re.compile(
+    r"\A\s*(?i:(?:options?|choices?|letter|answer|alternative)\b[\s:]*)?[(\[]?\s*"
+    r"(?P<letter>[A-Z])(?![A-Za-z'’])\s*(?:[).:\]]|-\s|–|—)"
 )
-STATED = (
-    re.compile(
-        rf"\b(?i:{_CHOICE_VERB})[\s:*_]*"
-        rf"(?i:(?:the|answer|option|choice|letter|correct|only|one|is)\b[\s:*_]*)*{_LETTER}"
-        r"(?=[\s*_$)}\].,:;!]|\Z)"
-    ),
-    re.compile(
-        rf"(?i:\b(?:options?|choices?|answer|statement|alternative)\b)[\s*_]*{_LETTER}"
-        r"[\s*_$)}\].]*(?=\s*(?:is|as|would|must|seems|appears|best|correctly|because|\.|,|\Z|\n))"
-    ),
+LEADS = re.compile(rf"\A\s*(?i:{_FILLER})[(\[]?\s*(?P<letter>[A-Z])(?![A-Za-z'’])")
+ANCHORS = re.compile(
+    rf"{ANCHOR.pattern.replace('(?P<weak>solutions?|results?|value|total)', '(?!)')}",
+    re.IGNORECASE,
 )
-CORRECT = re.compile(
-    rf"{_LETTER}[\s*_$)}}\].:]*\s*(?:is|as|seems|appears|fits|the)\s+(?:the\s+|therefore\s+|clearly\s+|indeed\s+)*"
-    r"(?:most\s+)?(?:best|correct|right|answer|accurate|true|final|appropriate|only|likely)"
+_QUALITY = (
+    r"(?:correct|best|right|closest|nearest|appropriate|accurate|likely|valid|suitable|matching"
+    r"|plausible|reasonable|consistent|true|remaining|chosen|selected|final|only|probable|fitting"
+    r"|logical|applicable)"
 )
-AT_END = re.compile(r"\((?P<letter>[A-Z])\)[\s.*_$]*\Z")
-AT_START = re.compile(
-    r"\A(?:\*\*\(?(?P<letter>[A-Z])\)?\*\*\s|(?P<reasoned>[A-Z]),?\s+(?:because|since)\b)"
+_VERB = (
+    r"(?:is|are|would be|must be|should be|will be|appears to be|seems to be|to be|has to be|=|:)"
+)
+# Statements that choose: the quality of an option, a choice, a conclusion.
+CHOICES = tuple(
+    re.compile(pattern)
+    for pattern in (
+        rf"(?i:\b{_QUALITY}\s+(?:[\w-]+\s+){{0,3}}?{_NOUN}\b(?:\s+[\w-]+){{0,8}}?\s*{_VERB})"
+        rf"[\s:]*(?i:{_FILLER}){_L}",
+        rf"(?i:\b(?:answer|option|choice)\s+is\s+(?:neither|not)\b[^.\n]{{1,40}}\bbut)\s+(?i:{_FILLER}){_L}",
+        rf"(?i:\b{_NOUN}\s+(?:that|which)\s+(?:[\w-]+\s+){{1,8}}?{_VERB})[\s:]*(?i:{_FILLER}){_L}",
+        r"(?i:\b(?:choose|select|pick|chose|selected|picked|selecting|choosing|picking|go(?:ing)?\s+with"
+        rf"|opt(?:ing)?\s+for|choice\s+is|settle\s+on|vote\s+for)\b)[\s:]*(?i:{_FILLER}){_L}"
+        r"(?=\s*(?:[.,;:!)\n(]|\Z|because|since|as\b|for\b|which|over))",
+        rf"(?i:\b(?:conclude|means|suggests|implies|indicates)(?:\s+that)?(?:\s+(?:it|this))?\s*{_VERB}?)"
+        rf"[\s:]*(?i:(?:the|correct|answer|option|choice|is|must|be)\b[\s:]*){{1,8}}{_L}",
+        rf"{_L}[\s.:)]*(?i:(?:is|as|seems(?:\s+to\s+be)?|appears(?:\s+to\s+be)?|must\s+be|would\s+be|should\s+be)"
+        r"\s+(?:(?:the|therefore|clearly|indeed|thus|definitely|most|also|only|single)\s+){0,6}"
+        rf"(?:{_QUALITY}|answer|choice|option)\b)",
+        rf"{_L}\s+(?i:(?:fits|matches|works|answers|satisfies)\b(?=[^.\n]{{0,60}}(?:best|correctly|\.|\Z)))",
+        rf"(?i:\b(?:making|leaving|makes|leaves)\s+(?:option\s+|choice\s+)?){_L}\s+(?i:(?:as\s+)?the\b)",
+        rf"(?i:\b(?:therefore|thus|hence|so|consequently|accordingly)\b[\s,:]*"
+        rf"(?:it\s+(?:is|must\s+be|has\s+to\s+be)\s+|we\s+(?:get|have)\s+)?){_L}(?=\s*(?:[.,;!\n]|\Z))",
+        rf"(?i:\b(?:therefore|thus|hence|so|consequently)\b[\s,:]*(?:[\w-]+\s+){{0,3}}?"
+        rf"\b(?:option|choice|answer)\b[\s:]*){_L}",
+    )
+)
+# Weaker: they count in the last lines only, where nothing follows that could turn them.
+CLOSING = tuple(
+    re.compile(pattern)
+    for pattern in (
+        rf"(?:(?i:\b(?:is|are|be|follows|gives|as)\b)|(?P<colon>:))[\s:]*(?i:{_FILLER}){_L}"
+        r"(?:(?<=[)\]])|\s*[.:)\]](?=\s|\Z)|\s*\Z)",
+        r"(?i:\b(?:corresponds?|corresponding|matche?s?|matching|points?\s+to|leads?(?:\s+us)?\s+to|agrees?"
+        rf"|equals?|leaves|leaving|consistent)\b(?:\s+(?:to|with|us|only|best|exactly|closely|most|the|is)){{0,6}})[\s:]*"
+        rf"(?i:(?:option|choice|answer|letter|with)\s+){{0,4}}{_L}",
+        rf"(?i:\b(?:option|choice|answer)\b)[\s:]*{_L}[\s.!]*\Z",
+        rf"(?i:\b(?:it's|it\s+is|it\s+must\s+be|gives|only)\b)[\s:]*{_L}[\s.!]*\Z",
+        rf"{_L}\s+it\s+is\b",
+        r"(?i:\b(?:shown|given|described|depicted|represented|listed)\s+(?:in|by|as|under)\b"
+        r"|\b(?:closest|nearest|equal)\s+to\b)[\s:]*"
+        rf"(?i:(?:the|option|choice|answer|letter|structure|statement)\b[\s:]*){{0,3}}{_L}",
+        rf"(?i:\bonly\s+(?:option\s+|choice\s+)?){_L}\s+(?i:remains|is\s+left|is\s+possible|holds)\b",
+    )
+)
+GRADED = re.compile(  # (A) Incorrect. (B) Correct.
+    rf"(?:(?m:^)|(?<=[\s.;,])){_L}[\s.:)-]*(?i:(?:is\s+)?(?P<verdict>in)?correct\b|(?:is\s+)?(?P<no>false|wrong)\b"
+    r"|(?:is\s+)?(?P<yes>true|right)\b)"
+)
+AT_END = re.compile(r"\(\s?(?P<letter>[A-Z])\s?\)[\s.]*\Z")
+BOLD = re.compile(r"\A\s*\*\*\(?(?P<letter>[A-Z])[).:]?\*\*(?=\s)")
+REASONED = re.compile(r"\A\s*(?P<letter>[A-Z]),?\s+(?:because|since)\b")
+INTRODUCES = re.compile(  # a line after which a letter line is the answer
+    r"\b(?:answer|option|choice|conclusion|correct|best|is|are|be)\b[^.\n]{0,60}:\s*\Z",
+    re.IGNORECASE,
+)
+LISTS = re.compile(
+    r"\b(?:each|every|all|these|the following|the given|possible|incorrect|wrong|other"
+    r"|remaining)\s+(?:[\w-]+\s+){0,2}?(?:options?|choices?|answers?|statements?)\b|\boptions\b|\bchoices\b"
+    r"|\b(?:evaluate|analy[sz]e|consider|examine|go through|look at|why|explanations?\s+of)\b",
+    re.IGNORECASE,
 )
 _HEDGE = re.compile(
-    r"\A[\s*_$)}\].\"',]*(?:or|and|/|&|,|\\text\{\s*(?:or|and)\s*\}|\|)[\s*_$({\[\"']*"
-    r"(?:\\text\{|option\s+|choice\s+)*\(?(?P<other>[A-Z])(?![A-Za-z'’])"
+    r"\A[\s)}\].\"',]*(?:or|and|/|&|,|\|)[\s({\[\"']*(?:(?:or|and|either)\s+)?(?:the\s+)?"
+    r"(?:option\s+|choice\s+|answer\s+){0,4}\(?(?P<other>[A-Z])(?![A-Za-z'’])"
 )
 _REJECTED = re.compile(
-    r"[\s*_$)}\].:]*\s*(?:is|are|was|can be|cannot be|seems|would be|must be)\s+(?:clearly\s+)?"
-    r"(?:not\b|incorrect|wrong|false|ruled|eliminated|impossible|invalid|unlikely|out\b)"
+    r"[\s)\].:]*(?:(?:is|are|was|can be|cannot be|seems|would be|must be|appears)\s+"
+    r"(?:(?:clearly|also|thus|therefore|definitely)\s+){0,4})?"
+    r"(?:not\b|incorrect|wrong|false\b|ruled|eliminated|impossible|invalid|unlikely|out\b|cannot\b"
+    r"|can't\b|isn't|does not|doesn't|fails\b)",
+    re.IGNORECASE,
 )
+_TURNED = re.compile(  # words before a letter, in its clause, that take the choice back
+    r"\b(?:not|n't|cannot|never|isn't|aren't|wasn't|eliminates?|eliminated|rules?\s+out|ruled\s+out"
+    r"|unlike|same\s+as|similar\s+to|instead\s+of|rather\s+than|compared\s+(?:to|with)|than|except"
+    r"|whether|why|neither|incorrect|wrong|if|suppose|might|may|could|seem|tempting|excluding"
+    r"|distractor|false|would\s+be\s+correct|assuming|contradicts?)\b|n't\b",
+    re.IGNORECASE,
+)
+_SUPPOSED = re.compile(r"\b(?:if|were|suppose|assuming|had|unless|whether|when)\b", re.IGNORECASE)
+_CONDITION = re.compile(
+    r"[\s)\].:]*(?:is|would be)?[^.\n]{0,60}\b(?:only\s+if|if\s+(?!any)|unless|would\s+require)\b"
+)
+
+
+def flattened(text: str) -> str:
+    """The text with markup as spaces; every place keeps its place."""
+    return _MARKUP.sub(lambda match: " " * len(match.group()), text)
 
 
 def plain(content: str) -> str:
-    """Text without LaTeX fonts, dollars, braces and stars."""
-    content = re.sub(
-        r"\\(?:textbf|textit|textrm|text|mathrm|mathbf|mathit|mathsf|mbox|rm|bf)(?![A-Za-z])\s*",
-        "",
-        content,
-    )
-    content = re.sub(r"\\[,;:! ()\[\]]|\\left(?![a-z])|\\right(?![a-z])|~", " ", content)
-    return re.sub(r"[{}$*_`]|</?answer>", "", content).strip()
+    """The text of a box or a line without markup."""
+    return re.sub(r"[ \t]+", " ", flattened(content)).strip()
 
 
 def hedged(letter: str, rest: str) -> bool:
@@ -81,14 +147,33 @@ def is_article(letter: str, rest: str) -> bool:
     if letter not in "AI" or not re.match(r"\s+[A-Za-z]", rest):
         return False
     return not re.match(
-        r"\s+(?:is|because|since|as|which|with|for|seems|due|would|and|but)\b", rest
+        r"\s+(?:is|because|since|as|which|with|for|seems|appears|must|due|would|should|and|but|the)\b",
+        rest,
     )
 
 
-def negated(text: str, start: int, stop: int) -> bool:
-    """Whether a statement about a letter says that it is not the answer."""
-    before = text[max(0, start - 16) : start]
-    inside = text[start:stop]
-    if re.search(r"\b(?:not|n't|cannot|never|isn't)\s*\S*\s*\Z", before) or " not " in inside:
+def rejected(rest: str) -> bool:
+    """Whether what follows a letter says that it is not the answer."""
+    return _REJECTED.match(rest) is not None
+
+
+def turned(text: str, start: int, stop: int) -> bool:
+    """Whether the sentence of a statement takes it back: a negation, a comparison, a condition.
+
+    `start` and `stop` are where the statement and its letter stand.
+    """
+    before = re.split(
+        r"[.!?;\n]|,\s+(?=so\b|thus\b|therefore\b|hence\b|but\b|making\b|leaving\b)",
+        text[max(0, start - 160) : start],
+    )[-1]
+    if re.match(r"\s*(?:making|leaving|so|thus|hence|therefore)\b", text[start:stop]):
+        before = ""  # a conclusion from the clause before it
+    if before.rstrip().endswith(",") and not _SUPPOSED.search(before):
+        before = ""  # "since A and B contradict it, D must be true"
+    inside = text[start:stop].split(" but ")[-1]
+    near = " ".join(before.split()[-12:])
+    if _TURNED.search(near) or re.search(r"\bnot\b|n't\b|\bincorrect\b|\bwrong\b", inside):
         return True
-    return _REJECTED.match(text, stop) is not None
+    rest = text[stop : stop + 160]
+    question = re.match(r"[^.!\n]*\?", rest) is not None
+    return question or rejected(rest) or _CONDITION.match(rest) is not None

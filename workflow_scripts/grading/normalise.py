@@ -5,6 +5,7 @@ comma stays a comma unless the writer marked it as a thousands separator.
 """
 
 import re
+from fractions import Fraction
 
 from workflow_scripts.grading.braces import replace_command
 
@@ -24,12 +25,19 @@ _UNICODE = {
     "⅔": r"\frac{2}{3}", "¼": r"\frac{1}{4}", "¾": r"\frac{3}{4}", "⅕": r"\frac{1}{5}",
     "⅛": r"\frac{1}{8}", "⅙": r"\frac{1}{6}", "∶": ":", "：": ":", "，": ",", "。": ".",
     "、": ", ", "（": "(", "）": ")", "［": "[", "］": "]", "｛": "{", "｝": "}", "＝": "=",
-    "＋": "+", "％": "%", "／": "/", "∕": "/", "⁄": "/", "＜": "<", "＞": ">", "；": ";",
+    "＋": "+", "％": "%", "／": "/", "∕": "/", "⁄": "/", "＜": "<", "＞": ">", "；": ";", "．": ".",
     "\u00a0": " ", "\u2009": " ", "\u202f": " ", "\u2002": " ", "\u2003": " ", "\u3000": " ",
     "\u200b": "", "\u200c": "", "\u200d": "", "\u2060": "", "\u2061": "", "\u2062": "",
     "\ufeff": "", "\u00ad": "", "\ufe0f": "",
 }  # fmt: skip
-_UNICODE |= {chr(0xFF10 + digit): str(digit) for digit in range(10)}
+_FRACTIONS = {
+    "⅖": "25", "⅗": "35", "⅘": "45", "⅚": "56", "⅜": "38", "⅝": "58", "⅞": "78", "⅐": "17",
+    "⅑": "19",
+}  # fmt: skip
+_UNICODE |= {sign: rf"\frac{{{two[0]}}}{{{two[1]}}}" for sign, two in _FRACTIONS.items()}
+_UNICODE["⅒"] = r"\frac{1}{10}"
+WIDE = {chr(code): chr(code - 0xFEE0) for code in (*range(0xFF10, 0xFF1A), *range(0xFF21, 0xFF5B))}
+_UNICODE |= {sign: plain for sign, plain in WIDE.items() if plain.isalnum()}
 _UNICODE_MAP = str.maketrans(_UNICODE)
 _RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿⁱ", "0123456789+-ni")
 _LOWERED = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
@@ -74,15 +82,44 @@ _MATH_ENVIRONMENT = re.compile(
     r"\*?\}"
 )
 _DOUBLED = re.compile(r"\\\\(?=(?:d?frac|sqrt|text|pi|left|right|cdot|times|infty|cup|circ|pm)\b)")
-_POWERS = {"thousand": 3, "million": 6, "billion": 9, "trillion": 12}
+_POWERS = {"hundred": 2, "thousand": 3, "million": 6, "billion": 9, "trillion": 12}
 _COUNTED = re.compile(
-    r"(?<=\d)\s*(?:\\text\{\s*)?(thousand|million|billion|trillion)\b\s*\}?", re.IGNORECASE
+    r"(?<=\d)\s*(?:\\text\{\s*)?(hundred|thousand|million|billion|trillion)\b\s*\}?", re.IGNORECASE
+)
+_MULTIPLE = re.compile("dozen|halves|factorial|squared|cubed")
+_AFTER_NUMBER = tuple(
+    (re.compile(rf"(?<=\d)\s*(?:\\text\{{\s*|\s){words}(?![A-Za-z-])\s*\}}?{tail}"), sign)
+    for words, tail, sign in (
+        ("dozens?", "", r"\\cdot 12 "),
+        ("halves", r"\Z", r"\\cdot \\frac{1}{2}"),
+        ("factorial", r"\Z", "!"),
+        ("squared", r"\Z", "^{2}"),
+        ("cubed", r"\Z", "^{3}"),
+    )
 )
 _FUNCTIONS = "arcsin|arccos|arctan|sinh|cosh|tanh|sin|cos|tan|cot|sec|csc|log|ln|exp"
 _PLAIN_FUNCTION = re.compile(
     rf"(?<![A-Za-z\\])({_FUNCTIONS})(?=\s*[\d({{^_|\\]|\s+[a-zA-Z]\b|[a-z]\b)"
 )
-_NAMED = re.compile(rf"^(?:{_FUNCTIONS}|lcm|gcd|max|min|det)$")
+_NAMED = re.compile(rf"^(?:{_FUNCTIONS}|lcm|gcd|max|min|det|cis)$")
+_CHOOSE = re.compile(
+    r"\{\s*([^{}\\]+?)\s*\\choose\s*([^{}\\]+?)\s*\}|^([^{}\\]+)\\choose([^{}\\]+)$"
+)
+_COMBINATIONS = re.compile(
+    r"(?:\{\s*\})?\s*[_^]\s*\{?\s*(\d+)\s*\}?\s*\{?\s*(?:\\text\{)?([CP])\}?\s*_\s*\{?\s*(\d+)\s*\}?"
+)
+_CIS = re.compile(
+    r"\\?(?<![A-Za-z])cis\s*((?:\((?:[^()]|\([^()]*\))*\)|\\frac\s*\{[^{}]*\}\s*\{[^{}]*\}|[\d.]+"
+    r"|\\[a-z]+|[a-z])(?:\s*\^\{\\circ\})?)"
+)
+_MINUTES = re.compile(
+    r"(\d+)\s*\^\{\\circ\}\s*(\d+(?:\.\d+)?)\s*(?:\^\s*\{?\s*)?'(?!')\s*\}?"
+    r"(?:\s*(\d+(?:\.\d+)?)\s*(?:\^\s*\{?\s*)?(?:''|\")\s*\}?)?"
+)
+_RECIPROCAL_UNIT = re.compile(  # m\,s^{-1} is m/s
+    r"(?<=[\d}\s])(?:\\text\{\s*)?(?P<top>km|cm|mm|m|kg|g|J|kJ|mol|N|W|L|V|C)\s*\}?\s*(?:\\cdot)?\s*"
+    r"(?:\\text\{\s*)?(?P<bottom>s|h|min|kg|g|mol|m|L|K)\s*\}?\s*\^\s*\{?\s*-\s*(?P<power>[123])\s*\}*"
+)
 _GROUPS = r"(?<![\d.,])(\d{1,3})((?:%s\d{3})+)(?![\d])"
 _MARKED_GROUPS = re.compile(_GROUPS % r"(?:,\s*\\!\s*|\\!\s*,|\{, ?\}|\\,|\\;|\\ |\\:)")
 _SPACED_GROUPS = re.compile(_GROUPS % r"[ ~]")
@@ -95,7 +132,7 @@ def characters(text: str) -> str:
     text = re.sub("[⁰¹²³⁴-⁹⁺⁻ⁿⁱ]+", lambda m: "^{" + m.group().translate(_RAISED) + "}", text)
     text = re.sub("[₀-₉]+", lambda m: "_{" + m.group().translate(_LOWERED) + "}", text)
     text = re.sub(r"√\s*(\d+)", r"\\sqrt{\1}", text)
-    text = re.sub(r"(?<=\d)\s*([½⅓⅔¼¾⅕⅛⅙])", r" \1", text)
+    text = re.sub(r"(?<=\d)\s*([½⅓⅔¼¾⅕⅛⅙⅖⅗⅘⅚⅜⅝⅞⅐⅑⅒])", r" \1", text)
     return text.translate(_UNICODE_MAP)
 
 
@@ -109,7 +146,7 @@ def normalise(text: str) -> str:
         text = _DOUBLED.sub(r"\\", text)
     if _MATH_ENVIRONMENT.search(text):  # its lines go on in one line
         text = _MATH_ENVIRONMENT.sub(" ", text)
-        text = text if r"\begin" in text else text.replace(r"\\", " ").replace("&", " ")
+        text = text if r"\begin" in text else _joined_lines(text)
     text = _thousands(text)
     text = _spacing(text)
     text = _wrappers(text)
@@ -117,6 +154,18 @@ def normalise(text: str) -> str:
     text = _operators(text)
     text = _plain_text(text)
     return re.sub(r"\s+", " ", text).strip()
+
+
+def _joined_lines(text: str) -> str:
+    """Lines of an alignment: a line that goes on (`&= 2`) joins the one before it."""
+    first, *rest = re.split(r"\\\\(?:\[[^\]]*\])?", text)
+    joined = first
+    for line in rest:
+        goes_on = re.match(
+            r"\s*&?\s*(?:=|<|>|\\(?:[lg]eq?|approx|equiv|cdot|times)\b|[-+]|\Z)", line
+        )
+        joined += (" " if goes_on or not joined.strip() else ", ") + line
+    return joined.replace("&", " ")
 
 
 def _math_delimiters(text: str) -> str:
@@ -183,11 +232,13 @@ def _text(name: str, content: str) -> str:
     bare = content.strip().replace(r"\ ", " ")
     if _NAMED.match(bare):
         return "\\" + bare + " "
-    if re.fullmatch(r"\(?[-+]?[\d.,]*\d\)?", bare) or re.fullmatch(r"[\s=+\-/*<>,;:.()]*", bare):
+    if re.fullmatch(r"\(?[-+]?[\d.,/]*\d\)?", bare) or re.fullmatch(r"[\s=+\-/*<>,;:.()]*", bare):
         return f" {bare} "
+    if name.startswith(r"\mathrm") and bare in tuple("mgslh"):
+        return r"\text{" + bare + "}"  # upright: a unit, no variable
     if name.startswith(r"\mathrm") and re.fullmatch(r"[A-Za-z]", bare):
         return f" {bare} "
-    counted = re.fullmatch(r"(-?[\d.,]*\d)\s+([A-Za-z][A-Za-z ]+)", bare)
+    counted = re.fullmatch(r"(-?[\d.,/:]*\d)\s*((?<=\s)[A-Za-z][A-Za-z. ]+|[ap]\.?m\.?)", bare)
     if counted:
         return f" {counted[1]} " + r"\text{" + counted[2] + "}"
     inner = re.sub(r"\\(?:text[a-z]*|mathrm|mbox|mathbf)\s*|[{}$]", "", content)
@@ -228,9 +279,42 @@ def _plain_text(text: str) -> str:
     text = re.sub(r"(?<![A-Za-z\\])(?:infinity|inf|oo|Infinity)(?![A-Za-z])", r"\\infty ", text)
     text = _PLAIN_FUNCTION.sub(r"\\\1 ", text)
     text = re.sub(r"^(-?\d*\.\d*)\((\d+)\)$", r"\1\\overline{\2}", text)
+    text = re.sub(r"^(?:\\text\{\s*)?(?:negative|minus)\s*\}?\s*(?=[\d(]|\\[fps])", "-", text)
+    text = re.sub(r"^(\d+) choose (\d+)$", r"\\binom{\1}{\2}", text)
+    text = _CHOOSE.sub(_binomial, text) if "choose" in text else text
+    text = _COMBINATIONS.sub(_combinations, text) if "C" in text or "P" in text else text
+    text = _CIS.sub(r"(\\cos(\1)+i\\sin(\1))", text) if "cis" in text else text
+    text = _MINUTES.sub(_degrees_and_minutes, text) if "circ" in text else text
+    text = _RECIPROCAL_UNIT.sub(_per_unit, text) if "^" in text and "-" in text else text
     text = _COUNTED.sub(lambda m: rf"\cdot 10^{{{_POWERS[m.group(1).lower()]}}} ", text)
+    for words, sign in _AFTER_NUMBER if _MULTIPLE.search(text) else ():
+        text = words.sub(sign, text)
     text = re.sub(r"(?<=\d)\s*(km|m|cm|ft|mi|kg|g|in)/(s|h|hr|min|m|L)\b", r" \\text{ \1/\2}", text)
     return re.sub(r"(?<=[)\]}])\s*(cup|cap)\s*(?=[(\[{\\])", r"\\\1 ", text)
+
+
+def _binomial(match: re.Match[str]) -> str:
+    top, bottom = (match[1], match[2]) if match[1] else (match[3], match[4])
+    return rf"\binom{{{top.strip()}}}{{{bottom.strip()}}}"
+
+
+def _combinations(match: re.Match[str]) -> str:
+    n, kind, k = match.groups()
+    both = rf"\binom{{{n}}}{{{k}}}"
+    return both if kind == "C" else f"{k}! {both}"
+
+
+def _degrees_and_minutes(match: re.Match[str]) -> str:
+    degrees, minutes, seconds = (Fraction(part or 0) for part in match.groups())
+    if minutes >= 60 or seconds >= 60:
+        return match.group()
+    value = degrees + minutes / 60 + seconds / 3600
+    return rf"\frac{{{value.numerator}}}{{{value.denominator}}}^{{\circ}}"
+
+
+def _per_unit(match: re.Match[str]) -> str:
+    power = "" if match["power"] == "1" else f"^{match['power']}"
+    return rf"\text{{ {match['top']}/{match['bottom']}}}{power}"
 
 
 def canonical(text: str) -> str:

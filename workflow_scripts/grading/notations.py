@@ -5,7 +5,7 @@ import re
 from workflow_scripts.grading.forms import Base, Form, Ratio, Scalar, Words
 from workflow_scripts.grading.outcome import Outcome, joined, refused
 from workflow_scripts.grading.scalars import same_scalars
-from workflow_scripts.grading.words import NUMBERS, same_words, words_of
+from workflow_scripts.grading.words import counted, same_words, words_of
 
 
 def with_words(gold: Form, candidate: Form) -> Outcome:
@@ -16,8 +16,8 @@ def with_words(gold: Form, candidate: Form) -> Outcome:
         return outcome.flagged("text") if sentence else outcome
     words, other = (gold, candidate) if isinstance(gold, Words) else (candidate, gold)
     assert isinstance(words, Words)
-    if isinstance(other, Scalar) and words.text in NUMBERS:
-        value = Scalar(str(NUMBERS[words.text]))
+    if isinstance(other, Scalar) and counted(words.text) is not None:
+        value = Scalar(str(counted(words.text)))
         pair = (value, other) if words is gold else (other, value)
         return same_scalars(*pair).flagged("text")
     if isinstance(other, Scalar) and not other.unit:
@@ -65,17 +65,26 @@ def with_ratio(gold: Form, candidate: Form) -> Outcome:
         same = same if len(gold.items) == len(candidate.items) else refused("structure")
         if same.equal and gold.meridiem != candidate.meridiem:
             return same.flagged("unit")
-        if gold.time != candidate.time:
+        if gold.time and not candidate.time or candidate.meridiem and not gold.time:
             return refused("time")
-        if same.equal or gold.time or {len(gold.items), len(candidate.items)} != {2}:
+        if same.equal or gold.time or len(gold.items) != len(candidate.items):
             return same
-        return _quotients(gold, candidate)
+        return _in_proportion(gold, candidate)
     ratio = gold if isinstance(gold, Ratio) else candidate
     other = candidate if isinstance(gold, Ratio) else gold
     assert isinstance(ratio, Ratio)
     if ratio.meridiem or len(ratio.items) != 2 or not isinstance(other, Scalar):
         return refused("structure")
     return _quotients(gold, candidate)
+
+
+def _in_proportion(gold: Ratio, candidate: Ratio) -> Outcome:
+    """`4:6:10` for `2:3:5`: every part over the first is the same."""
+    ours, theirs = (
+        [_quotient(Ratio((part, answer.items[0]))) for part in answer.items[1:]]
+        for answer in (gold, candidate)
+    )
+    return joined(map(same_scalars, ours, theirs), "structure").flagged("form")
 
 
 def _quotients(gold: Form, candidate: Form) -> Outcome:

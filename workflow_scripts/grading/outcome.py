@@ -22,9 +22,6 @@ def refused(rule: str) -> Outcome:
     return Outcome(False, rule)
 
 
-STRENGTH = ("string", "text", "number", "numeric", "symbolic", "structure")
-
-
 def joined(outcomes: Iterable[Outcome], rule: str) -> Outcome:
     """All parts must be equal; the first part that is not gives the reason."""
     flags: frozenset[str] = frozenset()

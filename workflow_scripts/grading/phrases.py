@@ -3,36 +3,41 @@
 import re
 
 _NAMES = (
-    r"(?:final\s+)?(?:answers?|ans\.?(?=\s*[:=\d])|r[ée]ponse|respuesta|antwort|risposta|resposta|ответ)"
+    r"(?:final\s+)?(?:answers?|ans\.?(?=\s*[:=\d])|r[ée]ponse|respuesta|antwort|risposta"
+    r"|resposta|ответ)"
     r"|(?P<weak>solutions?|results?|value|total)"
 )
 _MARKS = r"[*_\s}#\"]*"
 _VERB = (
     r"(?:is|are|would be|must be|should be|will be|equals|comes out to(?: be)?|est|es|ist|è|é)\b"
-    r"(?!\s*not\b)\s*:?"
+    r"(?!\s*not\b(?![^.\n]{1,40}\bbut\b))\s*:?"
 )
 ANCHOR = re.compile(
     rf"(?:^|(?<=[\s*_({{#>$'\"]))(?:{_NAMES}){_MARKS}(?:\([^()\n]{{0,40}}\))?{_MARKS}"
     rf"(?:(?:correcta|correcte|corretta|correta|to [^.\n:]{{1,60}}?|of [^.\n:]{{1,40}}?)\s+)?"
     rf"(?:{_VERB}|[:=]|-(?=\s))"
-    r"|(?:^|\n)[#*_\s]*(?:final\s+)?answers?[#*_\s]*\n|(?:^|\n)####(?=\s*\S)"
+    r"|(?m:^)[#*_ \t]*(?:final[ \t]+)?answers?[#*_ \t\r]*\n|(?m:^)####(?=[ \t]*\S[^\n]*\s*\Z)"
     r"|答案(?:是|为|為)?\s*[:：]?|答え(?:は)?\s*[:：]?",
     re.IGNORECASE,
 )
 FORMULA = re.compile(
-    r"\$\$(.+?)\$\$|(?<!\\)\$((?:[^$\\]|\\.)+?)(?<!\\)\$|\\\[(.+?)\\\]|\\\((.+?)\\\)"
-    r"|\\begin\{(?:align|equation|gather)\*?\}(.+?)\\end\{(?:align|equation|gather)\*?\}",
+    r"\$\$(.+?)\$\$|(?<!\\)\$((?:[^$\\]|\\.)+?)(?<!\\)\$"
+    r"|\\\[((?:[^\\]|\\[^\[\]])+?)\\\]|\\\(((?:[^\\]|\\[^()])+?)\\\)"
+    r"|\\begin\{(?:align|equation|gather)\*?\}((?:(?!\\begin\{(?:align|equation|gather)).)+?)"
+    r"\\end\{(?:align|equation|gather)\*?\}",
     re.DOTALL,
 )
 LAST_NUMBER = re.compile(r"-?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:/\d+)?%?")
 _AFTER = re.compile(
-    r"(?:,|\.|;)?\s+(?:because|since|which|where|when|so|as|that|after|for the|given|hence|thus"
-    r"|therefore|I hope|due to|obtained|making|giving|based on|with the|i\.e\.|or approximately"
+    r"(?:,|\.|;)?\s+(?:because|since|not|rather than|instead of|which|where|when|so"
+    r"|as|that|after|for the|given|hence|thus|therefore|I hope|due to|obtained|making"
+    r"|giving|based on|with the|i\.e\.|or approximately"
     r"|or about|if|corresponding)\b.*",
     re.DOTALL | re.IGNORECASE,
 )
 _LEAD_IN = re.compile(
-    r"\A(?:(?:therefore|thus|so|hence|then|finally|indeed|simply|just|exactly|approximately|about"
+    r"\A(?:not\b[^.\n]{1,40}?\bbut\b(?:\s+rather\b)?|(?:therefore|thus|so|hence|then"
+    r"|finally|indeed|simply|just|exactly|approximately|about"
     r"|is|are|be|equal to|equals|given by|the|a total of|final answer|answer|option|choice|correct"
     r"|numerical value|value|number|point|interval|set|most|likely|probably)\b[:,\s]*"
     r"|[:=*_\s#>]+|\\text(?:bf)?\{\s*\}?)+",
@@ -43,14 +48,59 @@ _ENDS_WITH = re.compile(
     r"(?P<value>\d+(?:\s?:\s?\d+)+|[^\s=:,][^=:\n]{0,60}?)\s*[.!]?\s*\Z",
     re.IGNORECASE,
 )
-_ONE_NUMBER = re.compile(r"(?<![\w\\^_{(.])-?\\?\$?\d[\d,]*(?:\.\d+)?(?:/\d+)?%?(?![\w^_/(\\)])")
+_ONE_NUMBER = re.compile(r"(?<![\w\\^_{(.,])-?\\?\$?\d[\d,]*+(?:\.\d+)?(?:/\d+)?%?(?![\w^_/(\\)])")
 _UNSURE = re.compile(
-    r"\b(?:not|n't|unsure|step|question|part|case|problem|or|maybe|perhaps|figure|equation|if)\b"
+    r"\b(?:not|n't|unsure|step|question|part|case|problem|or|maybe|perhaps|figure|equation|if"
+    r"|than|plus|minus|squared|cubed|factorial|dozens?|hundred|halves|partial|so far"
+    r"|too|wrong|invalid|rejected|extraneous|impossible)\b"
     r"|n't\b|[?=<>^\\{}]",
     re.IGNORECASE,
 )
+_BEFORE_VALUE = re.compile(
+    r"\b(?:is|are|equals?|be|becomes|gives)[\s:]+(?:(?:therefore|thus|exactly|simply|approximately"
+    r"|about|just|equal to|the|number|value|point|interval|set)[\s:]+){0,3}",
+    re.IGNORECASE,
+)
+_SENTENCE_END = re.compile(r"[.!?][)*_]*(?:\s+(?=[A-Z])|\s*\n)|\n\s*\n")
+_GOES_ON = re.compile(  # the formula is only a part of what is said
+    r"[\s*_]*(?:plus|minus|times|divided|multiplied|more than|less than|fewer than|over"
+    r"|to the power|squared|cubed|factorial|percent of|dozen|hundred|or (?:more|less|fewer"
+    r"|greater))\b",
+    re.IGNORECASE,
+)
+INTENT = re.compile(  # what is still to be done, or was given
+    r"\b(?:(?:want|need|have|going|try|asked|order|able|trying|how|helpful|easier) to"
+    r"|to (?:find|evaluate|compute|simplify|solve|determine|calculate|factor|expand|show|prove)"
+    r"|let(?:'s| us)?|let me|suppose|consider|given|assume|recall|we are (?:given|asked)|first"
+    r"|start|begin|note that|notice|recognize|observe|(?:find|evaluate|compute|simplify"
+    r"|solve|determine"
+    r"|calculate|factor|expand|rewrite|write|express|expression|question|problem|if|when|whether"
+    r"|substitute|plug|apply|use|using|look at|where|since|because))\b",
+    re.IGNORECASE,
+)
+PLAN = re.compile(r"\b(?:want|need|going|asked|order|trying) to\b|\bquestion\b", re.IGNORECASE)
+TAKEN_BACK = re.compile(  # the value of such a clause is no result
+    r"\b(?:reject|discard|exclud|eliminat|cannot|can't|extraneous|invalid|impossible|exceed"
+    r"|contradict|is not|are not|isn't|does not|doesn't|fails?\b|never)",
+    re.IGNORECASE,
+)
+NOT_BEFORE = re.compile(r"(?:\bnot|n't|\bcannot be)[\s:$*(]*\Z", re.IGNORECASE)
+_COMPARED = re.compile(
+    r"\b(?:less|more|greater|fewer|smaller|larger|least|at most|twice|double|half|triple|thrice"
+    r"|minus"
+    r"|negative|not|under|over|below|above|between)\b",
+    re.IGNORECASE,
+)
+STATES = re.compile(  # words right before a formula that is a result
+    r"(?:\b(?:is|are|be|equals?|equal to|get|gets|gives?|obtain|obtains|have|find|becomes|yields?"
+    r"|conclude(?: that)?|so|thus|therefore|hence|then|total of|answer|value|number|point|to)"
+    r"|[:=→⇒])[\s*_(]*(?:that|the|just|only|simply|exactly|approximately|about)?[\s*_(]*\Z",
+    re.IGNORECASE,
+)
+COMPLETE = re.compile(r"(?:[.!?。)\]}$…%\d*_`\"']|\\[\])])\s*\Z")
 IS_ANSWER = re.compile(
-    r"(?P<value>\$[^$\n]+\$|\\\([^\n]+?\\\)|-?\d[\d,./]*)[*_\s]*(?:is|as|for) (?:the|our|my) "
+    r"(?P<value>\$[^$\n]+\$|\\\((?:[^\\\n]|\\[^()\n])+\\\)|(?<![\d,./])-?\d[\d,./]*+)"
+    r"[*_\s]*(?:is|as|for) (?:the|our|my) "
     r"(?:final |correct |required |desired )*answer",
     re.IGNORECASE,
 )
@@ -60,7 +110,8 @@ _UNIT_AFTER = re.compile(
 )
 _ASIDE = re.compile(r"\s*\((?=[^()]*[A-Za-z]{3})[^()]*\)\s*\Z")
 _SENTENCE_WORDS = re.compile(
-    r"\b(?:is|are|was|thus|so|hence|therefore|there|we|the|it|equals|gives?|get|have|has|answer|then"
+    r"\b(?:is|are|was|thus|so|hence|therefore|there|we|the|it|equals|gives?|get|have|has"
+    r"|answer|then"
     r"|let|this|that|because|since|must|can|they|you|he|she|i|not|know|sure)\b",
     re.IGNORECASE,
 )
@@ -77,8 +128,14 @@ def capture(text: str, at: int) -> tuple[str, tuple[int, int]] | None:
     start = lead.end() if lead else 0
     if start >= len(window.rstrip(" .*")):
         return None
+    stated = _stated_formula(window, start)
+    if stated:
+        return _with_neighbours(window, stated, at)
     money = re.compile(r"\$\s?[\d,]+(?:\.\d+)?(?=\s|[.,]?\s|[.,]?\Z)").match(window, start)
     formula = None if money else FORMULA.match(window, start) or _formula_soon(window, start)
+    if formula and _GOES_ON.match(window, formula.end()):  # $10$ plus $5$
+        line = window[formula.start() :].split("\n", 1)[0]
+        return line, (at + formula.start(), at + formula.start() + len(line))
     if formula:
         return _with_neighbours(window, formula, at)
     line = window[start:].split("\n", 1)[0]
@@ -105,6 +162,17 @@ def single_value(sentence: str) -> str | None:
     return None if FORMULA.search(sentence) else numbers[0].group().strip("* ")
 
 
+def _stated_formula(window: str, start: int) -> re.Match[str] | None:
+    """The formula after "is" or "equals" in a first sentence that begins with other words."""
+    if FORMULA.match(window, start):
+        return None
+    end = _SENTENCE_END.search(window, start)
+    found = None
+    for verb in _BEFORE_VALUE.finditer(window, start, end.start() if end else len(window)):
+        found = FORMULA.match(window, verb.end()) or found
+    return found
+
+
 def _formula_soon(window: str, start: int) -> re.Match[str] | None:
     """A formula a few words after the anchor, in the same sentence, if no value comes before."""
     formula = FORMULA.search(window, start)
@@ -112,6 +180,8 @@ def _formula_soon(window: str, start: int) -> re.Match[str] | None:
         return None
     before = window[start : formula.start()]
     if re.search(r"\d|\n\s*\n|[.!?]\s", before) or len(before.split()) > 8:
+        return None
+    if _COMPARED.search(before):
         return None
     return formula
 
@@ -168,9 +238,20 @@ def undecorated(text: str) -> str:
     text = (
         re.sub(r"\[asy\].*?(?:\[/asy\]|\Z)", "", text, flags=re.DOTALL) if "[asy]" in text else text
     )
-    text = re.sub(r"\A[#>\s]+", "", text.strip())
+    text = re.sub(r"\A(?:[#\s]+|>(?!\s*[-\d\\])\s*)+", "", text.strip())
     stars = re.fullmatch(r"(\*{1,3}|_{1,2})(?![\s*_])(.+?)\1[.:]?", text, re.DOTALL)
     return stars.group(2).strip() if stars else text.strip()
+
+
+def in_formula(text: str) -> bool:
+    """Whether a text ends inside a formula that it does not close."""
+    if text.count(r"\begin{") > text.count(r"\end{") or text.rfind(r"\(") > text.rfind(r"\)"):
+        return True
+    if re.search(r"(?<!\\)\\\[(?!.*\\\])", text[-2000:], re.DOTALL):
+        return True
+    dollars = [match.end() for match in re.finditer(r"(?<!\\)\$", text)]
+    money = dollars and re.match(r"\s?\d[\d,]*(?:\.\d+)?(?:[\s.,!?)*]|\Z)", text[dollars[-1] :])
+    return len(dollars) % 2 == 1 and not money
 
 
 def is_sentence(text: str) -> bool:

@@ -19,6 +19,10 @@ from workflow_scripts.grading.structure import form
 from workflow_scripts.grading.units import quantity
 
 _CURVE = re.compile(r"(?<![A-Za-z\\])[xyz]\s*\^")  # x^2+y^2=25 is a curve, not the value 25
+_LINEAR = re.compile(  # -x = 10 and x/2 - 1 = 10 are not solved
+    r"[-+\d./|]*(?:\\frac\{)?\(?(?P<name>[a-z])\)?[-+\d./{}|]*"
+)
+_ABSOLUTE = re.compile(r"\|\s*(?P<scale>\d*)\s*(?P<name>[a-z])\s*(?P<shift>[-+][^|a-zA-Z]*)?\|")
 _TURNED = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "=": "=", "!=": "!="}
 
 
@@ -79,6 +83,8 @@ def stated_value(relation: Relation, solved_for: bool = False) -> str | None:
         return terms[-1] if identity else None
     if free and (solved_for or value == 0 or left[:1].isdigit() or _CURVE.search(left)):
         return None
+    if free and _LINEAR.fullmatch(left):
+        return None
     return terms[-1]
 
 
@@ -94,6 +100,11 @@ def spans(relation: Relation) -> tuple[str, tuple[Span, ...]] | None:
         return None
     terms, signs = relation.terms, relation.signs
     if len(terms) == 2:
+        distance = _distance(terms[0], signs[0], terms[1]) or _distance(
+            terms[1], _TURNED.get(signs[0], "="), terms[0]
+        )
+        if distance:
+            return distance
         if is_name(terms[0]):
             return terms[0], _ray(signs[0], terms[1])
         if is_name(terms[1]):
@@ -101,6 +112,20 @@ def spans(relation: Relation) -> tuple[str, tuple[Span, ...]] | None:
     if len(terms) == 3 and is_name(terms[1]):
         return _between(terms, signs)
     return None
+
+
+def _distance(left: str, sign: str, radius: str) -> tuple[str, tuple[Span, ...]] | None:
+    """`|ax + b| < r` as an interval, `|ax + b| > r` as two rays; None for anything else."""
+    match = _ABSOLUTE.fullmatch(left)
+    if match is None or sign[0] not in "<>" or end_value(radius) <= 0:
+        return None
+    scale, shift = match["scale"] or "1", match["shift"] or "+0"
+    low, high = (rf"\frac{{-({shift}){s}({radius})}}{{{scale}}}" for s in "-+")
+    closed = sign.endswith("=")
+    if sign[0] == "<":
+        return match["name"], (Span(low, high, closed, closed),)
+    first, last = Span(r"-\infty", low, False, closed), Span(high, r"\infty", closed, False)
+    return match["name"], (first, last)
 
 
 def _ray(sign: str, end: str) -> tuple[Span, ...]:
@@ -225,6 +250,8 @@ def same_relation(gold: Relation, candidate: Relation) -> Outcome:
 
 
 def _difference(relation: Relation) -> sympy.Expr:
+    if any(quantity(term).odd for term in relation.terms):
+        raise Unparsed("words in a relation")
     left, right = (expression(quantity(term).body.replace(" ", "")) for term in relation.terms)
     return sympy.Add(left, sympy.Mul(-1, right, evaluate=False), evaluate=False)
 
@@ -233,7 +260,7 @@ def _ratio(ours: sympy.Expr, theirs: sympy.Expr) -> mpmath.mpf | None:
     """theirs / ours where it is the same real number at every sample point, else None."""
     found = None
     count = 0
-    with mpmath.workdps(evaluate.DIGITS):
+    with mpmath.workdps(evaluate.digits_for(ours, theirs)):
         for values in sample_points(ours, theirs):
             try:
                 a, b = approximate(ours, values), approximate(theirs, values)

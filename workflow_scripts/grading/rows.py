@@ -1,6 +1,8 @@
 """Rows of the command line: reading JSONL and parquet, checking them, writing verdicts back."""
 
 import json
+import re
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,10 @@ from workflow_scripts.common.errors import InputError
 from workflow_scripts.grading.grader import KINDS, Question, default_kind
 
 ADDED = ("verdict", "extracted", "rule", "flags", "seconds")
+_TYPES = {
+    "verdict": pl.Boolean, "extracted": pl.String, "rule": pl.String,
+    "flags": pl.List(pl.String), "seconds": pl.Float64,
+}  # fmt: skip
 _ALIASES = {"mcq": "choice", "letter": "choice", "multiple-choice": "choice"}
 
 
@@ -128,15 +134,86 @@ def _options(value: Any) -> tuple[str, ...] | None | str:
     return "options-type" if any(text is None for text in texts) else texts  # type: ignore[return-value]
 
 
-def write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
-    """Write rows to .jsonl or .parquet, atomically."""
+def write_rows(path: Path, rows: list[dict[str, Any]]) -> Counter[str]:
+    """Write rows to .jsonl or .parquet, atomically; returns counts of what had to be changed.
+
+    No row costs the others their place. Half a surrogate pair is written as its JSON escape, and as
+    U+FFFD in parquet ("replaced-characters"); parquet columns with values of several types hold
+    JSON text ("columns-as-json"); a row that cannot be written at all keeps its place and `id`,
+    wrong by the rule "unwritable".
+    """
     if path.suffix == ".parquet":
-        schema = {"extracted": pl.String, "flags": pl.List(pl.String), "seconds": pl.Float64}
-        with atomic(path) as part:
-            pl.DataFrame(rows, schema_overrides=schema, infer_schema_length=None).write_parquet(
-                part
-            )
-        return
+        return _write_parquet(path, rows)
+    counts: Counter[str] = Counter()
     with atomic(path) as part, part.open("w", encoding="utf-8") as out:
         for row in rows:
-            out.write(json.dumps(row, ensure_ascii=False, default=str) + "\n")
+            line = _line(row)
+            counts["unwritable"] += line is None
+            out.write((line or _line(_unwritable(row)) or "{}") + "\n")
+    return +counts
+
+
+def _line(row: dict[str, Any]) -> str | None:
+    """The row as one line of JSON that UTF-8 can hold; None if no JSON can hold it."""
+    try:
+        line = json.dumps(row, ensure_ascii=False, default=str)
+        return line if _encodable(line) else json.dumps(row, default=str)
+    except (ValueError, TypeError, RecursionError):
+        return None
+
+
+def _encodable(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _unwritable(row: dict[str, Any]) -> dict[str, Any]:
+    """What is kept of a row that cannot be written."""
+    kept = {"id": str(row["id"])[:200]} if isinstance(row.get("id"), (str, int, float)) else {}
+    ungraded = {"verdict": False, "extracted": None, "rule": "unwritable", "flags": []}
+    return {**kept, "gold": None, "prediction": None, **ungraded, "seconds": 0.0}
+
+
+def _write_parquet(path: Path, rows: list[dict[str, Any]]) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    clean = []
+    for row in rows:
+        line = _line(row)
+        counts["unwritable"] += line is None
+        kept = row if line is not None else _unwritable(row)
+        if line is not None and not _encodable(json.dumps(row, ensure_ascii=False, default=str)):
+            kept = _replaced(row)
+            counts["replaced-characters"] += 1
+        clean.append(kept)
+    names = list(dict.fromkeys(name for row in clean for name in row))
+    columns = [_column(name, [row.get(name) for row in clean], counts) for name in names]
+    with atomic(path) as part:
+        pl.DataFrame(columns).write_parquet(part)
+    return +counts
+
+
+def _replaced(value: Any) -> Any:
+    """The same value with U+FFFD for every half of a surrogate pair."""
+    if isinstance(value, str):
+        return re.sub("[\ud800-\udfff]", "\N{REPLACEMENT CHARACTER}", value)
+    if isinstance(value, dict):
+        return {_replaced(key): _replaced(each) for key, each in value.items()}
+    return [_replaced(each) for each in value] if isinstance(value, list) else value
+
+
+def _column(name: str, values: list[Any], counts: Counter[str]) -> pl.Series:
+    """A column of one type; values of several types become JSON text."""
+    try:
+        return pl.Series(name, values, dtype=_TYPES.get(name), strict=True)
+    except (pl.exceptions.PolarsError, TypeError, ValueError, OverflowError):
+        counts["columns-as-json"] += 1
+    texts = [
+        value
+        if isinstance(value, str) or value is None
+        else json.dumps(value, ensure_ascii=False, default=str)
+        for value in values
+    ]
+    return pl.Series(name, texts, dtype=pl.String)

@@ -18,8 +18,10 @@ ROUNDED_DIGITS = 4  # significant digits that a rounded decimal must show for an
 GOLD_DIGITS = 3  # and that a decimal gold must show for a longer decimal to be rounded to it
 POINTS = 8
 NEEDED = 3
+UNSETTLED = (sympy.Integral, sympy.Limit, sympy.Derivative)
 _MAGNITUDES = ("0.7345", "1.6127", "2.9173", "5.3811", "0.2719", "3.4691", "1.1893", "7.7713")
-_DISCRETE = (sympy.factorial, sympy.binomial, sympy.Sum, sympy.Product, sympy.floor, sympy.ceiling)
+_DISCRETE = (sympy.factorial, sympy.binomial, sympy.Sum, sympy.Product)
+_ROUNDING = (sympy.floor, sympy.ceiling)
 
 
 def same_scalars(gold: Scalar, candidate: Scalar) -> Outcome:
@@ -27,8 +29,15 @@ def same_scalars(gold: Scalar, candidate: Scalar) -> Outcome:
 
     Raises Unparsed when a value has to be computed and a side is not an expression.
     """
-    if not same_unit(gold.unit, candidate.unit) or _percent_of_unit(gold, candidate):
+    angles = {gold.unit, candidate.unit} == {"degree", "radian"}
+    if not (angles or same_unit(gold.unit, candidate.unit)) or _percent_of_unit(gold, candidate):
         return refused("unit")
+    if candidate.odd and candidate.unit != gold.unit:
+        return refused("unit")
+    if {gold.unit, candidate.unit} in ({"degree", ""}, {"degree", "radian"}):
+        radians = _as_radians(gold), _as_radians(candidate)
+        if all(r"\pi" in latex for latex in radians):
+            return same_values(*radians).flagged("unit")
     outcome = same_values(gold.latex, candidate.latex)
     if gold.percent != candidate.percent:
         scale = Fraction(1, 100) if gold.percent else Fraction(100)
@@ -36,6 +45,10 @@ def same_scalars(gold: Scalar, candidate: Scalar) -> Outcome:
             outcome = same_values(gold.latex, candidate.latex, scale)
         return outcome.flagged("percent")
     return outcome.flagged("unit") if gold.unit != candidate.unit else outcome
+
+
+def _as_radians(angle: Scalar) -> str:
+    return rf"({angle.latex})\cdot\frac{{\pi}}{{180}}" if angle.unit == "degree" else angle.latex
 
 
 def _percent_of_unit(gold: Scalar, candidate: Scalar) -> bool:
@@ -53,7 +66,27 @@ def same_values(gold: str, candidate: str, scale: Fraction = Fraction(1)) -> Out
     left, right = expression(gold) * sympy.Rational(scale), expression(candidate)
     if left.free_symbols or right.free_symbols or left.has(AppliedUndef, sympy.Integral):
         return _same_expressions(left, right)
-    return _same_constants(left, right, ours, theirs)
+    return _same_constants(real_odd_roots(left), real_odd_roots(right), ours, theirs)
+
+
+def real_odd_roots(tree: sympy.Expr) -> sympy.Expr:
+    """The constant with odd roots of negative numbers as real ones: `\\sqrt[3]{-8}` is -2.
+
+    An unevaluated tree spells the root as a power of 1/n; the principal value of it is complex.
+    """
+    if not tree.args or tree.free_symbols:
+        return tree
+    args = [real_odd_roots(arg) for arg in tree.args]
+    power = exact(args[1]) if tree.is_Pow else None
+    odd = power is not None and power.denominator % 2 == 1 and power.denominator > 1
+    if power is not None and odd and evaluate.sign_of(args[0]) < 0:
+        sign = -1 if power.numerator % 2 else 1
+        below = sympy.Mul(-1, args[0], evaluate=False)
+        return sympy.Mul(sign, sympy.Pow(below, args[1], evaluate=False), evaluate=False)
+    if all(new is old for new, old in zip(args, tree.args, strict=True)):
+        return tree
+    plain = tree.is_Add or tree.is_Mul or tree.is_Pow
+    return tree.func(*args, evaluate=False) if plain else tree.func(*args)
 
 
 def _same_numbers(gold: Number, candidate: Number, scale: Fraction) -> Outcome:
@@ -112,10 +145,13 @@ def _same_constants(
         if candidate is not None and _shown(ours, candidate):
             return Outcome(True, "number", frozenset({"rounded"}))
         return refused("number")
-    with mpmath.workdps(evaluate.DIGITS):
-        a, b = approximate(_settled(left)), approximate(_settled(right))
+    same = spelling(left) == spelling(right)
+    if same and not left.has(*UNSETTLED):
+        return Outcome(True, "numeric")
+    left, right = _settled(left), _settled(right)
+    with mpmath.workdps(evaluate.digits_for(left, right)):
+        a, b = approximate(left), approximate(right)
         if _same_numerically(a, b, left, right):
-            same = spelling(left) == spelling(right)
             return Outcome(True, "numeric", frozenset() if same else frozenset({"form"}))
         if candidate is not None and not mpmath.im(a) and _shown(mpmath.re(a), candidate):
             return Outcome(True, "numeric", frozenset({"rounded"}))
@@ -134,25 +170,17 @@ def _rounds_to_gold(value: mpmath.mpc, gold: Number | None) -> bool:
 def _same_numerically(a: mpmath.mpc, b: mpmath.mpc, left: sympy.Expr, right: sympy.Expr) -> bool:
     if evaluate.agree(a, b):
         return True
-    near = mpmath.mpf(10) ** (-evaluate.DIGITS * 2 // 3)
-    if max(abs(a), abs(b)) > near and min(abs(a), abs(b)) > near:
-        return _close_parts(a, b)
-    if abs(a - b) > near:
+    near = mpmath.mpf(10) ** (-mpmath.mp.dps * 2 // 3)
+    if min(abs(a), abs(b)) > near or abs(a - b) > near:
         return False
-    with mpmath.workdps(2 * evaluate.DIGITS):  # a true zero shrinks with the precision
-        a, b = approximate(_settled(left)), approximate(_settled(right))
-        return bool(abs(a - b) < near * near)
-
-
-def _close_parts(a: mpmath.mpc, b: mpmath.mpc) -> bool:
-    """Complex values whose tiny real or imaginary parts are rounding noise."""
-    return bool(abs(a - b) <= evaluate.AGREE * max(abs(a), abs(b)))
+    with mpmath.workdps(2 * mpmath.mp.dps):  # a true zero shrinks with the precision
+        return bool(abs(approximate(left) - approximate(right)) < near * near)
 
 
 def _settled(tree: sympy.Expr) -> sympy.Expr:
     """Unknown functions as symbols; integrals and limits carried out."""
     tree = tree.replace(lambda e: isinstance(e, AppliedUndef), lambda e: sympy.Symbol(str(e)))
-    if tree.has(sympy.Integral, sympy.Limit, sympy.Derivative):
+    if tree.has(*UNSETTLED):
         tree = tree.doit()
     return tree
 
@@ -172,6 +200,8 @@ def spelling(tree: sympy.Expr) -> tuple:
         if neutral and len(rest) == 1:
             return rest[0]
         return (tree.func.__name__, str(coefficient), *sorted(rest))
+    if isinstance(tree, sympy.exp):
+        return ("Pow", ("E",), *(spelling(arg) for arg in tree.args[-1:]))
     return (tree.func.__name__, *(spelling(arg) for arg in tree.args))
 
 
@@ -215,13 +245,15 @@ def _at_points(left: sympy.Expr, right: sympy.Expr) -> bool | None:
     """
     real = complex_ = 0
     mixed = False
-    with mpmath.workdps(evaluate.DIGITS):
+    digits = evaluate.digits_for(left, right)
+    zero = mpmath.mpf(10) ** (20 - digits)
+    with mpmath.workdps(digits):
         for values in sample_points(left, right):
             try:
                 a, b = approximate(left, values), approximate(right, values)
             except Undefined:
                 continue
-            same = evaluate.agree(a, b) or max(abs(a), abs(b)) < mpmath.mpf(10) ** -40
+            same = evaluate.agree(a, b) or max(abs(a), abs(b)) < zero
             if mpmath.im(a) or mpmath.im(b):
                 complex_ += same
                 mixed |= not same
@@ -236,15 +268,18 @@ def _at_points(left: sympy.Expr, right: sympy.Expr) -> bool | None:
 def sample_points(*trees: sympy.Expr) -> list[dict[sympy.Symbol, mpmath.mpf]]:
     """Fixed points with a value for every symbol: positive ones first, then of mixed signs.
 
-    Whole numbers where a tree counts (factorials, sums, rounding).
+    Whole numbers where a tree counts (factorials, sums); where it only rounds, three of the points
+    are whole numbers.
     """
     symbols = sorted({s for tree in trees for s in tree.free_symbols}, key=str)
-    discrete = any(tree.has(*_DISCRETE) for tree in trees)
+    counts = any(tree.has(*_DISCRETE) for tree in trees)
+    rounds = any(tree.has(*_ROUNDING) for tree in trees)
     points = []
     for point in range(POINTS):
         values = {}
+        whole = counts or (rounds and point % 3 == 2)
         for j, symbol in enumerate(symbols):
-            if discrete:
+            if whole:
                 values[symbol] = mpmath.mpf(2 + (3 * j + point * (j + 1)) % 11)
                 continue
             size = mpmath.mpf(_MAGNITUDES[(point + 3 * j) % POINTS]) + mpmath.mpf(j) / 7

@@ -5,6 +5,7 @@ percent signs and words. Only what is left as a scalar goes to latex2sympy2.
 """
 
 import re
+from functools import lru_cache
 
 from workflow_scripts.grading.braces import enclosed, outside, split_outside
 from workflow_scripts.grading.forms import (
@@ -24,7 +25,7 @@ from workflow_scripts.grading.numbers import number
 from workflow_scripts.grading.prepare import prepare, trim
 from workflow_scripts.grading.repair import Unparsed
 from workflow_scripts.grading.units import quantity
-from workflow_scripts.grading.words import SYMBOLIC, words_of
+from workflow_scripts.grading.words import SYMBOLIC, counted, words_of
 
 MAX_LENGTH = 3000
 _SIGNS = {
@@ -46,11 +47,11 @@ _CASES = re.compile(
     r"\\begin\{(?:cases|array)\}(?:\{[^{}]*\})?(?P<body>.*)\\end\{(?:cases|array)\}"
 )
 _BASE = re.compile(
-    r"(?:\\text\{)?\(?(?P<digits>-?[0-9A-Z]+)\)?\}?\s*_\s*\{\s*(?:\\text\{)?\s*"
+    r"(?:\\text\{)?\(?(?P<digits>-?[0-9A-Z]+|-?\d+[0-9a-f]+|[a-f]+\d[0-9a-f]*)\)?\}?\s*_\s*\{\s*(?:\\text\{)?\s*"
     r"(?P<base>\d+|two|three|four|five|six|seven|eight|nine|ten|twelve|sixteen)\s*\}?\s*\}\Z"
 )
 _BASE_WORDS = re.compile(
-    r"(?P<digits>-?[0-9A-F]+)\s*(?:\\text\{)?\s*\(?(?:in )?base[- ](?P<base>\w+?)\)?\}?\Z"
+    r"(?P<digits>-?[0-9A-F]+)\s*(?:\\text\{)?\s*\(?(?:in )?base[- ]\}?\s*(?P<base>\w+?)\)?\}?\Z"
 )
 _BASES = {
     "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9,
@@ -77,6 +78,7 @@ def read(text: str) -> Form:
     return form(prepare(text))
 
 
+@lru_cache(maxsize=4096)
 def form(text: str, depth: int = 0) -> Form:
     """The form of a prepared text; `depth` counts the brackets that it stood in."""
     if depth > 12:
@@ -153,7 +155,7 @@ def _base(text: str, _: int) -> Form | None:
         return None
     name = match["base"]
     base = _BASES.get(name) or (int(name) if name.isdigit() and len(name) < 3 else 0)
-    digits = match["digits"].lstrip("-")
+    digits = match["digits"].lstrip("-").upper()
     if not 2 <= base <= 36 or any(int(digit, 36) >= base for digit in digits):
         return None
     if digits.isalpha() and len(digits) == 1 and base < 16:
@@ -190,7 +192,7 @@ def _listed(text: str, depth: int) -> Form | None:
             return Group("&", tuple(ranges), "&")
     joined = re.sub(r"(?:\s*,\s*)+(?=,)", " ", joined)
     joined = re.sub(r"\s*,\s*,\s*", " , ", joined)
-    if number(quantity(joined).body) is not None:
+    if number(quantity(joined).body) is not None or counted(words_of(text)) is not None:
         return None
     if re.match(r"(?:\\text\{)?\s*(?:yes|no)\b", joined, re.IGNORECASE):
         return None
@@ -203,7 +205,8 @@ def _listed(text: str, depth: int) -> Form | None:
     items = tuple(item for part in parts for item in _entries(form(part, depth + 1)))
     units = {item.unit for item in items if isinstance(item, Scalar)} - {""}
     if len(units) == 1 and all(isinstance(item, Scalar) for item in items):
-        items = tuple(Scalar(item.latex, next(iter(units)), item.percent) for item in items)
+        unit, odd = next(iter(units)), any(item.odd for item in items)
+        items = tuple(Scalar(item.latex, unit, item.percent, odd) for item in items)
     return Group("", items, "")
 
 

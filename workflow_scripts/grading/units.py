@@ -1,4 +1,9 @@
-"""Units, currencies, degrees, percent signs and ordinals around a number."""
+"""Units, currencies, degrees, percent signs and ordinals around a number.
+
+What may follow a number as its unit is a listed unit, or a plural noun that is counted ("25
+students", "14 right triangles"). Other words say another thing ("10 squared", "10 or more", "10 is
+wrong"): a gold's are its unit all the same, a candidate's are only where the gold has them too.
+"""
 
 import re
 from dataclasses import dataclass
@@ -43,6 +48,38 @@ _SPELLINGS = {
     "joule": "j joules joule",
     "watt": "w watts watt",
     "volt": "v volts volt",
+    "ampere": "amperes ampere amps amp",
+    "ohm": "ohms ohm",
+    "coulomb": "coulombs coulomb",
+    "pascal": "pa pascals pascal",
+    "kilopascal": "kpa kilopascals kilopascal",
+    "atmosphere": "atm atmospheres atmosphere",
+    "kilojoule": "kj kilojoules kilojoule",
+    "kilowatt": "kw kilowatts kilowatt",
+    "calorie": "cal calories calorie",
+    "kilocalorie": "kcal kilocalories kilocalorie",
+    "kilohertz": "khz kilohertz",
+    "megahertz": "mhz megahertz",
+    "nanometer": "nm nanometers nanometer nanometres nanometre",
+    "micrometer": "micrometers micrometer micrometres micrometre microns micron",
+    "millisecond": "ms milliseconds millisecond",
+    "decimeter": "dm decimeters decimeter decimetres decimetre",
+    "hectare": "ha hectares hectare",
+    "knot": "knots knot",
+    "century": "centuries century",
+    "decade": "decades decade",
+    "bit": "bits bit",
+    "byte": "bytes byte",
+    "kilobyte": "kb kilobytes kilobyte",
+    "megabyte": "mb megabytes megabyte",
+    "tablespoon": "tablespoons tablespoon tbsp",
+    "teaspoon": "teaspoons teaspoon tsp",
+    "bushel": "bushels bushel",
+    "penny": "pennies penny",
+    "quarter-coin": "quarter-coins",
+    "yen": "yen",
+    "peso": "pesos peso",
+    "pound-sterling": "pounds-sterling gbp",
     "kelvin": "k kelvins kelvin",
     "ev": "ev",
     "hertz": "hz hertz",
@@ -52,7 +89,19 @@ _SPELLINGS = {
     "cubic": "cubic cu cubed",
     "per": "per /",
     "person": "people persons person",
+    "man": "men man",
+    "woman": "women woman",
+    "child": "children child",
+    "mouse": "mice mouse",
+    "die": "dice die",
+    "vertex": "vertices vertex",
+    "fish": "fish",
+    "sheep": "sheep",
     "way": "ways way",
+    "time": "times time",
+    "point": "points point pts",
+    "degree-celsius": "celsius",
+    "degree-fahrenheit": "fahrenheit",
     "foot-second": "fps",
 }
 _NAMES = {word: name for name, words in _SPELLINGS.items() for word in words.split()}
@@ -62,6 +111,28 @@ _PHRASES = {
     "rpm": "revolution per minute", "km/h": "kilometer per hour", "m/s": "meter per second",
 }  # fmt: skip
 _IGNORED = {"of", "the", "a", "an", "total", "exactly", "and", "different", "possible"}
+# Words that may stand before a counted noun; all else before it makes another statement.
+_ADJECTIVES = {
+    "distinct", "ordered", "unordered", "positive", "integer", "whole", "real", "right",
+    "acute", "obtuse", "prime", "valid", "unique", "red", "blue", "green", "white", "black",
+    "yellow", "small", "large", "new", "old", "male", "female", "extra", "such", "more-than",
+    "nonzero", "digit", "two-digit", "three-digit", "four-digit", "lattice", "perfect", "inner",
+    "outer", "square", "cubic", "unit", "linear", "fluid", "us", "per", "each", "in", "all",
+    "total",
+}  # fmt: skip
+# No unit, though they end like plural nouns: parts, multiples, verbs, sides of a comparison.
+_NEVER = {
+    "halves", "thirds", "quarters", "fifths", "sixths", "sevenths", "eighths", "ninths",
+    "tenths", "hundredths", "thousandths", "dozens", "scores", "hundreds", "thousands",
+    "millions", "billions", "tens", "ones", "is", "was", "has", "does",
+    "its", "this", "thus", "plus", "minus", "less", "unless", "across", "perhaps", "always",
+    "equals", "exceeds", "divides", "makes", "gives", "works", "fails", "yes", "times-tables",
+    "twos", "threes", "fours", "fives", "halfs",
+    "factorials", "logs", "inverses", "negatives", "reciprocals",
+    "bases", "percents", "percentages", "degrees-of-freedom", "opposites", "doubles",
+}  # fmt: skip
+_AFFIRMED = re.compile(r"\s*(?:is|as) (?:the|our|my) (?:final |correct )?(?:answer|value|result)\Z")
+_LETTER_UNITS = frozenset("msghl")  # a bare letter after a number that can be a unit at all
 _MONEY = {
     r"\$": "dollar",
     "$": "dollar",
@@ -87,11 +158,18 @@ _MERIDIEM = re.compile(r"\b([ap])\.?\s?m\b\.?", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Quantity:
-    """A text without its unit: what is left, the unit's name ("" for none), percent sign or not."""
+    """A text without its unit.
+
+    body     what is left
+    unit     the unit's name, "" for none
+    percent  whether a percent sign stood there
+    odd      the unit is no listed one: words that need the same words in the gold
+    """
 
     body: str
     unit: str = ""
     percent: bool = False
+    odd: bool = False
 
 
 def quantity(text: str) -> Quantity:
@@ -104,21 +182,57 @@ def quantity(text: str) -> Quantity:
     if prefix:
         unit = _MONEY[prefix["money"]]
         text = (prefix["sign"] or "") + text[prefix.end() :]
-    body, words = _strip_tail(text)
+    body, words, letter = _strip_tail(text)
     if body.endswith("%"):
         body, percent = body[:-1].strip(), True
-    elif words and words[-1].lower() in ("percent", "percentage"):
+    elif words and words[-1].lower().rstrip(".") in ("percent", "percentage", "pct"):
         words, percent = words[:-1], True
     ordinal = _ORDINAL.search(body)
     if ordinal:
         body, words = body[: ordinal.start()], ["ordinal", *words]
     name = unit_name(words)
-    return Quantity(body.strip(), name or unit, percent)
+    return Quantity(body.strip(), name or unit, percent, letter or not is_unit(words))
 
 
-def _strip_tail(text: str) -> tuple[str, list[str]]:
+def is_unit(words: list[str]) -> bool:
+    """Whether words after a number are a unit, or a noun that is counted.
+
+    >>> is_unit(["square", "feet"]), is_unit(["right", "triangles"]), is_unit(["or", "more"])
+    (True, True, False)
+    """
+    plain = [word.lower().strip(" .,;:!()\"'") for word in words]
+    if _AFFIRMED.match(" " + " ".join(plain)):
+        return True
+    plain = [word for word in plain if word and word not in _IGNORED]
+    if plain == ["ordinal"] or not plain:
+        return True
+    if plain[:1] == ["ordinal"] and len(plain) <= 2:
+        plain = plain[1:] if plain[1] not in _NEVER else plain
+        return plain[0].isalpha()
+    if plain in (["square"], ["squared"], ["cubed"], ["cubic"], ["per"]):
+        return False
+    nouns = [word for word in plain if not _listed(word) and word not in _ADJECTIVES]
+    return len(nouns) <= 2 and all(_counted(word) for word in nouns)
+
+
+def _listed(word: str) -> bool:
+    return (
+        word in _NAMES or word in _PHRASES or re.sub(r"[\^{}23]", "", word) in _NAMES
+        or word in _MONEY.values() or re.fullmatch(r"[ap]\.?m", word) is not None
+    )  # fmt: skip
+
+
+def _counted(word: str) -> bool:
+    """Whether a word looks like a plural noun."""
+    if word in _NEVER or not re.fullmatch(r"[a-z][a-z\-]+", word):
+        return False
+    return word.endswith("s") and not word.endswith(("ss", "us", "is")) and len(word) > 3
+
+
+def _strip_tail(text: str) -> tuple[str, list[str], bool]:
+    """(body, words of the unit, whether a bare letter is one of them)."""
     words: list[str] = []
-    body = text
+    body, letter = text, False
     while match := _TAIL.search(body):
         rest = body[: match.start()].rstrip()
         per = rest.endswith("/")
@@ -127,9 +241,10 @@ def _strip_tail(text: str) -> tuple[str, list[str]]:
         if not _can_end(rest, body[match.start() - 1 : match.start()], word, bool(words)):
             break
         pieces = _words(word, match["power"])
+        letter |= re.fullmatch(r"[A-Za-z](?:\s*\^.*)?", word) is not None and not per
         words = (["per"] if per else []) + pieces + words
         body = rest
-    return body, words
+    return body, words, letter
 
 
 def _can_end(rest: str, before: str, word: str, more: bool) -> bool:
@@ -147,7 +262,7 @@ def _can_end(rest: str, before: str, word: str, more: bool) -> bool:
         return False
     if len(plain) == 1:
         return (
-            before == " " and plain in _SHORT and word[0].islower() and not more
+            before == " " and plain in _LETTER_UNITS and word[0].islower() and not more
             and rest[-1].isdigit()
         )  # fmt: skip
     return plain in _SHORT or (len(plain) >= 3 and before == " ")

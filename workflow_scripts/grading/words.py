@@ -12,7 +12,8 @@ SYMBOLIC = {
 }
 _SAME = {
     "no solution": "empty set", "no solutions": "empty set", "no real solutions": "empty set",
-    "no real solution": "empty set", "emptyset": "empty set", "the empty set": "empty set",
+    "no real solution": "empty set", "no real roots": "empty set",
+    "emptyset": "empty set", "the empty set": "empty set",
     "dne": "does not exist", "doesn't exist": "does not exist", "true": "yes", "false": "no",
     "grey": "gray", "infinitely many": "infinitely many", "infinite": "infinitely many",
 }  # fmt: skip
@@ -21,9 +22,42 @@ _COUNTED = (
     "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen",
     "nineteen", "twenty",
 )  # fmt: skip
-NUMBERS = {word: value for value, word in enumerate(_COUNTED)}
-NUMBERS |= {"thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "hundred": 100, "none": 0}
-_HEDGES = {"or", "not", "neither", "nor", "either", "isn't", "aren't", "cannot", "except", "maybe"}
+_TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
+_SMALL = {word: value for value, word in enumerate(_COUNTED)}
+_SMALL |= {word: 10 * place for place, word in enumerate(_TENS, 2)}
+_SCALES = {"hundred": 100, "thousand": 1000, "million": 10**6}
+# A sentence that holds one of these says something else than the name in it.
+_HEDGES = {
+    "or", "not", "neither", "nor", "either", "isn't", "aren't", "cannot", "can't", "doesn't",
+    "don't", "except", "maybe", "non", "never", "but", "then", "before", "after", "semi",
+    "quasi", "anti", "anyone", "everyone", "nobody", "unless", "than", "opposite", "without",
+    "instead", "perhaps", "possibly", "sometimes", "almost", "nearly", "no", "false", "wrong",
+    "incorrect",
+}  # fmt: skip
+_COPULAS = {
+    "is", "are", "was", "were", "be", "been", "equals", "called", "named", "it's", "that's",
+    "on", "in", "at", "by",
+}  # fmt: skip
+_BETWEEN = {
+    "the", "a", "an", "always", "strictly", "clearly", "definitely", "simply", "just",
+    "exactly", "only", "indeed", "therefore", "thus", "hence", "so", "also", "actually", "in",
+    "fact", "on", "light", "dark",
+}  # fmt: skip
+_NOUNS = {
+    "triangle", "triangles", "function", "functions", "number", "numbers", "day", "line",
+    "lines", "person", "color", "colour", "angle", "angles", "shape", "graph", "sequence",
+    "side", "student", "team", "quadrilateral", "matrix", "one", "card", "marble", "ball",
+    "car", "box", "curve", "value", "answer", "direction", "polygon", "solid", "integer",
+    "because", "since", "as", "for", "when", "with", "by", "here", "overall",
+}  # fmt: skip
+_VERBS = {
+    "is", "has", "was", "had", "will", "wins", "won", "runs", "gets", "does", "did", "can",
+    "should", "finished", "finishes",
+}  # fmt: skip
+_EXISTS = re.compile(  # there is no solution; the equation has no solutions
+    r"^(?:there (?:is|are|exists?) |(?:the|this) (?:equation|system|inequality) has |it has )"
+    r"|(?: exists?| to (?:the|this) (?:equation|system))$"
+)
 MAX_SENTENCE = 20
 
 
@@ -32,7 +66,7 @@ def words_of(text: str) -> str:
     text = re.sub(r"\\text\{([^{}]*)\}", r" \1 ", text)
     text = re.sub(r"[\\{}$*_`\"]", " ", text).casefold()
     text = re.sub(r"\s+", " ", text).strip(" .,;:!?()[]'-")
-    return _SAME.get(text, text)
+    return _SAME.get(text) or _SAME.get(_EXISTS.sub("", text), text)
 
 
 def same_words(gold: str, candidate: str) -> tuple[bool, bool]:
@@ -46,12 +80,46 @@ def same_words(gold: str, candidate: str) -> tuple[bool, bool]:
     ours, theirs = re.findall(r"[\w'%-]+", gold), re.findall(r"[\w'%-]+", candidate)
     if not ours or len(theirs) > MAX_SENTENCE or len(theirs) <= len(ours):
         return False, False
+    if ours in (["yes"], ["no"]):
+        negated = {"or", *([] if ours == ["no"] else _HEDGES)} & set(theirs)
+        return theirs[0] == ours[0] and not negated, True
     if (set(theirs) - set(ours)) & _HEDGES or len(gold) == 1:
         return False, False
-    if ours in (["yes"], ["no"]):
-        return theirs[0] == ours[0], True
     places = range(len(theirs) - len(ours) + 1)
-    return any(theirs[at : at + len(ours)] == ours for at in places), True
+    found = [at for at in places if theirs[at : at + len(ours)] == ours]
+    return any(_stated(theirs[:at], theirs[at + len(ours) :]) for at in found), True
+
+
+def _stated(before: list[str], after: list[str]) -> bool:
+    """Whether a name is what a sentence says: `the student is NAME`, `NAME has the most`."""
+    if not before and after:
+        return after[0] in _VERBS or after[0] in _NOUNS
+    while before and before[-1] in _BETWEEN:
+        before = before[:-1]
+    return (not before or before[-1] in _COPULAS) and (not after or after[0] in _NOUNS)
+
+
+def counted(text: str) -> int | None:
+    """The whole number that words spell, below a thousand million; None for other words.
+
+    >>> counted("twenty-five"), counted("one hundred and five"), counted("none"), counted("red")
+    (25, 105, 0, None)
+    """
+    if text == "none":
+        return 0
+    total = part = 0
+    words = [word for word in re.split(r"[\s-]+", text) if word != "and"]
+    for word in words:
+        if word in _SMALL:
+            part += _SMALL[word]
+        elif word == "hundred":
+            part = max(part, 1) * 100
+        elif word in _SCALES:
+            total, part = total + max(part, 1) * _SCALES[word], 0
+        else:
+            return None
+    spelled = total + part
+    return spelled if words and (len(words) == 1 or spelled > 20) else None
 
 
 def _key(text: str) -> str:

@@ -4,7 +4,9 @@ It holds nothing that matters, so that the parent can kill it at any moment. Not
 receives is evaluated as code, and it opens no file for a task.
 """
 
+import ctypes
 import json
+import os
 import resource
 import signal
 import sys
@@ -12,6 +14,8 @@ import time
 from dataclasses import asdict
 from typing import Any
 
+_DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of Linux' prctl
+CPU_GRACE_S = 2  # beyond the deadline, before the kernel ends a worker that nobody watches
 SOFT_SHARE = 0.8  # of the hard limit: a comparison that notices its time is up says so itself
 
 
@@ -19,8 +23,13 @@ class Deadline(BaseException):
     """The time of one task is up. Not an Exception, so that no library swallows it."""
 
 
-def serve(timeout: float, memory_mb: int) -> None:
-    """Answer tasks from stdin until it closes. `memory_mb` limits the address space."""
+def serve(timeout: float, memory_mb: int, parent: int) -> None:
+    """Answer tasks from stdin until it closes. `memory_mb` limits the address space.
+
+    The kernel ends the process when `parent` ends, and when a task takes more CPU time than its
+    deadline allows.
+    """
+    _die_with(parent)
     limit = memory_mb * 1024 * 1024
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -34,12 +43,29 @@ def serve(timeout: float, memory_mb: int) -> None:
         _reply(_answer(line, timeout, tasks.run))
 
 
+def _die_with(parent: int) -> None:
+    """Ask the kernel (Linux) for SIGKILL at the parent's end; elsewhere the deadlines remain."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
+    if os.getppid() != parent:  # it ended before the kernel was asked
+        sys.exit(1)
+
+
+def _limit_cpu(timeout: float) -> None:
+    """Let the kernel end this process when the next task takes too much CPU time."""
+    used = time.process_time()
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    soft = int(used + timeout) + CPU_GRACE_S
+    resource.setrlimit(resource.RLIMIT_CPU, (soft if hard < 0 else min(soft, hard), hard))
+
+
 def _expired(_signal: int, _frame: Any) -> None:
     raise Deadline
 
 
 def _answer(line: str, timeout: float, run: Any) -> dict[str, Any]:
     start = time.perf_counter()
+    _limit_cpu(timeout)
     try:
         signal.setitimer(signal.ITIMER_REAL, timeout * SOFT_SHARE)
         try:
@@ -63,4 +89,4 @@ def _reply(value: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    serve(float(sys.argv[1]), int(sys.argv[2]))
+    serve(float(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))

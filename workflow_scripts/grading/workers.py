@@ -1,7 +1,8 @@
 """A pool of killable workers with a hard deadline per task.
 
-A worker that passes its deadline, or dies, costs its current task only: the tasks queued behind
-it go to another worker, and verdicts that were sent are kept.
+A worker that passes its deadline costs its current task only: the tasks queued behind it go to
+another worker, and verdicts that were sent are kept. A worker that is killed costs nothing: its
+task is tried once more. Workers die with their parent.
 """
 
 import json
@@ -9,12 +10,14 @@ import os
 import selectors
 import subprocess
 import sys
+import tempfile
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from workflow_scripts.common.errors import UserError
 from workflow_scripts.grading import worker
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,8 +28,8 @@ GRACE_S = 0.2
 MAX_FAILED_STARTS = 3
 
 
-class WorkerError(RuntimeError):
-    """Workers cannot be started."""
+class WorkerError(UserError):
+    """Workers cannot be started: the machine, or the memory limit, is at fault."""
 
 
 class _Worker:
@@ -35,12 +38,14 @@ class _Worker:
     def __init__(self, timeout: float, memory_mb: int) -> None:
         path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH", ""))))
         threads = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL")}
-        command = [sys.executable, "-P", "-m", worker.__name__, str(timeout), str(memory_mb)]
+        limits = [str(timeout), str(memory_mb), str(os.getpid())]
+        command = [sys.executable, "-P", "-m", worker.__name__, *limits]
+        self.errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed by stop()
         self.process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            stderr=self.errors,
             env={**os.environ, **threads, "PYTHONPATH": path, "PYTHONHASHSEED": "0"},
         )
         assert self.process.stdout is not None
@@ -72,8 +77,16 @@ class _Worker:
         *lines, self.buffer = self.buffer.split(b"\n")
         return [json.loads(line) for line in lines], not data
 
+    def last_words(self) -> str:
+        """The last line that the worker wrote to its stderr, "" if none."""
+        self.errors.seek(0)
+        lines = self.errors.read()[-2000:].decode("utf-8", "replace").split("\n")
+        return next((line.strip() for line in reversed(lines) if line.strip()), "")
+
     def stop(self) -> None:
+        """Kill the worker and close what belongs to it."""
         self.process.kill()
+        self.errors.close()
         for stream in (self.process.stdin, self.process.stdout):
             assert stream is not None
             try:
@@ -93,6 +106,7 @@ class Pool:
         self.size, self.timeout, self.memory_mb = max(1, size), timeout, memory_mb
         self.workers: list[_Worker] = []
         self.failed_starts = 0
+        self.retried: set[int] = set()
 
     def __enter__(self) -> "Pool":
         return self
@@ -105,9 +119,11 @@ class Pool:
     def run(self, tasks: Sequence[dict[str, Any]]) -> Iterator[tuple[int, dict[str, Any]]]:
         """(index, result) of every task exactly once, as they finish.
 
-        A result of a task that was cut off is {"failed": "timeout" | "killed", "seconds"}.
+        A result of a task that was cut off is {"failed": "timeout" | "killed", "seconds"}; a task
+        whose worker was killed is tried once more before it is given up.
         Raises WorkerError if workers die before they take a task, three times in a row.
         """
+        self.retried.clear()
         queue = deque(range(len(tasks)))
         left = len(tasks)
         while left:
@@ -174,16 +190,26 @@ class Pool:
     ) -> list[tuple[int, dict[str, Any]]]:
         """Remove a worker: its current task gets the reason, the rest goes back to the queue."""
         seconds = time.monotonic() - member.since
+        last_words = member.last_words()
         member.stop()
         self.workers.remove(member)
         if not member.ready:
-            self.failed_starts += 1
-            if self.failed_starts >= MAX_FAILED_STARTS:
-                raise WorkerError(
-                    f"grading workers end before they are ready (memory limit {self.memory_mb} MB)"
-                )
+            self._count_failed_start(last_words)
         if not member.held:
             return []
         lost = member.held.popleft()
         queue.extendleft(reversed(member.held))
+        if reason == "killed" and lost not in self.retried:
+            self.retried.add(lost)
+            queue.appendleft(lost)
+            return []
         return [(lost, {"failed": reason, "seconds": seconds})]
+
+    def _count_failed_start(self, last_words: str) -> None:
+        self.failed_starts += 1
+        if self.failed_starts >= MAX_FAILED_STARTS:
+            why = f" ({last_words[:200]})" if last_words else ""
+            raise WorkerError(
+                f"grading workers end before they are ready{why}: the memory limit is "
+                f"{self.memory_mb} MB (grading.memory_mb, --memory-mb); a worker needs about 300"
+            )
