@@ -205,14 +205,13 @@ def test_flipped_ids_are_decoded_again(tmp_path: Path, model_json: Path) -> None
     study = Study(tmp_path, model_json)
     first, cells = study.generate(), study.cut()
     path = Path(study.settings["store"])
-    table = cells["truncation/infinite.parquet"]
-    ids = table["thinking_ids"].to_list()[3]
+    ids = cells["truncation/infinite.parquet"]["thinking_ids"].to_list()[3]
     raw = path.read_bytes()
     place = raw.index(array("i", ids).tobytes())
     path.write_bytes(raw[: place + 8] + b"\x07" + raw[place + 9 :])
-    owner = f"toy/{table['question_id'][3]}"
+    # Which question these ids belong to first depends on the keys, and so on the file's layout.
     with pytest.raises(
-        InputError, match=f"segment.s. are damaged, {owner} .*rerun the generate rule"
+        InputError, match=r"1 segment.s. are damaged, toy/q\d .*rerun the generate rule"
     ):
         study.cut()
     second, again = study.generate(), study.cut()

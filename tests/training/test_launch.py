@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -148,3 +149,22 @@ def test_workers_do_not_outlive_a_killed_parent(
     parent.wait()
     _, alive = psutil.wait_procs(family, timeout=PATIENCE_S)
     assert not alive
+
+
+def test_deepspeed_reads_free_memory_where_gpus_are_named_by_uuid(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its own way takes the names in CUDA_VISIBLE_DEVICES for numbers."""
+    from deepspeed.accelerator import cuda_accelerator
+
+    from workflow_scripts.training import engine
+
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", uuid(0))
+    nvml = SimpleNamespace(nvmlDeviceGetHandleByIndex=int)
+    monkeypatch.setattr(cuda_accelerator, "pynvml", nvml)
+    monkeypatch.setattr("torch.cuda.mem_get_info", lambda index: (7 * 2**30, 80 * 2**30))
+    accelerator = cuda_accelerator.CUDA_Accelerator()
+    with pytest.raises(ValueError, match="invalid literal for int"):
+        accelerator.available_memory(0)
+    engine.ask_torch_for_memory(accelerator)
+    assert accelerator.available_memory(0) == 7 * 2**30

@@ -23,6 +23,8 @@ def start_distributed(device: str) -> None:
     # DeepSpeed would compile a C++ all-reduce for CPUs at the first start; gloo does without.
     deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
     logging.getLogger("DeepSpeed").setLevel(logging.WARNING)
+    if device == "cuda":
+        ask_torch_for_memory(deepspeed.accelerator.get_accelerator())
     if dist.is_initialized():
         return
     if device == "cuda":
@@ -32,6 +34,15 @@ def start_distributed(device: str) -> None:
         dist.init_process_group(backend, store=dist.HashStore(), rank=0, world_size=1)
     else:
         dist.init_process_group(backend)
+
+
+def ask_torch_for_memory(accelerator: Any) -> None:
+    """Let DeepSpeed read free GPU memory from torch, in bytes.
+
+    Its own way asks NVML for the GPU of that number in CUDA_VISIBLE_DEVICES, which holds UUIDs here
+    and may hold them on a cluster: "invalid literal for int()" in float32 under ZeRO-1.
+    """
+    accelerator.available_memory = lambda index=None: torch.cuda.mem_get_info(index)[0]
 
 
 def leave_distributed() -> None:
