@@ -29,9 +29,15 @@ def results(training: dict[str, Any] | None = None, **changes: Any) -> Any:
 def test_device_hours_count_every_gpu() -> None:
     line = engine_table(results()).splitlines()[2]
     cells = [cell.strip() for cell in line.strip("|").split("|")]
-    assert cells[6] == "4.000"
+    assert cells[7] == "4.000"
     assert total_device_hours(results()) == pytest.approx(4.0)
     assert total_device_hours(results(TRAINING)) == pytest.approx(12.0)
+
+
+def test_a_reader_sees_which_weights_were_decoded() -> None:
+    line = engine_table(results(digest="0123456789abcdef" * 4)).splitlines()[2]
+    assert "| `0123456789ab` |" in line
+    assert "| – |" in engine_table(results()).splitlines()[2]
 
 
 def test_gpu_seconds_per_token_count_every_gpu() -> None:

@@ -25,7 +25,8 @@ def apart_tokens(points: pl.DataFrame, model: str) -> float:
 
 
 def engine_table(results: Results) -> str:
-    """Decoding per model: seconds, tokens, rate, and the saving of cutting one chain often."""
+    """Decoding per model: its weights' digest, seconds, tokens, rate, and the saving of cutting one
+    chain often."""
     rows = []
     for model, title in results.model_titles.items():
         manifest = results.engines.get(model, {})
@@ -35,6 +36,7 @@ def engine_table(results: Results) -> str:
         rows.append(
             [
                 title,
+                f"`{manifest['digest'][:12]}`" if manifest.get("digest") else DASH,
                 _text(manifest, "engine"),
                 number(tokens, 0),
                 number(first_number(manifest, ("decoded_twice",)), 0),
@@ -46,10 +48,10 @@ def engine_table(results: Results) -> str:
             ]
         )
     headers = (
-        "model", "engine", "tokens decoded", "decoded twice", "seconds", "tokens/s",
+        "model", "weights (SHA-256)", "engine", "tokens decoded", "decoded twice", "seconds", "tokens/s",
         "device hours", "tokens if every cell were generated alone", "saved",
     )  # fmt: skip
-    return table(headers, rows, left=2)
+    return table(headers, rows, left=3)
 
 
 def training_table(results: Results) -> str:
