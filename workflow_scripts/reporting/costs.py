@@ -48,8 +48,8 @@ def engine_table(results: Results) -> str:
             ]
         )
     headers = (
-        "model", "weights (SHA-256)", "engine", "tokens decoded", "decoded twice", "seconds", "tokens/s",
-        "device hours", "tokens if every cell were generated alone", "saved",
+        "model", "weights (SHA-256)", "engine", "tokens decoded", "decoded twice", "seconds",
+        "tokens/s", "device hours", "tokens if every cell were generated alone", "saved",
     )  # fmt: skip
     return table(headers, rows, left=3)
 
