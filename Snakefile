@@ -15,6 +15,7 @@ sys.path.insert(0, str(workflow.basedir))
 from workflow_scripts import rehearsal
 from workflow_scripts.common.code_id import code_id
 from workflow_scripts.common.errors import UserError
+from workflow_scripts.file_content import by_content
 from workflow_scripts.host_memory import HostMemory
 from workflow_scripts.interpreter import use_own_python
 from workflow_scripts.rule_settings import RuleSettings
@@ -54,11 +55,6 @@ onstart:
         claim_results(STUDY)
     except UserError as error:
         sys.exit(f"error: {error}")
-
-
-def by_content(files, known):
-    """Source files as inputs that count by content (in params), not by times, while it is known."""
-    return ancient(files) if known else files
 
 
 wildcard_constraints:

@@ -107,9 +107,11 @@ rule train:
     params:
         settings=lambda w: SETTINGS.train(w.model),
         code=code_id("training.train"),
+        # By way of input, so that Snakemake does not compare it: it changes no weights.
+        operation=lambda w, input: SETTINGS.train_operation,
     shell:
         "exec python -m workflow_scripts.training.train --tokens {input.tokens} "
         "--samples {input.samples} --model {input.model} --trained {output.trained} "
         "--manifest {output.manifest} --curve {output.curve} --gpus {resources.gpu} "
         "--threads {threads} --settings {params.settings:q} "
-        "--operation {SETTINGS.train_operation:q} --log {log}"
+        "--operation {params.operation:q} --log {log}"
