@@ -17,6 +17,7 @@ from workflow_scripts.common.tables.pool import DECISIONS
 from workflow_scripts.curation.contamination_report import contamination_facts
 from workflow_scripts.curation.decontamination import COLUMNS, Findings, Settings, decontaminate
 from workflow_scripts.curation.ngrams import Vocabulary, encode
+from workflow_scripts.curation.stock_phrases import listed_phrases
 from workflow_scripts.curation.text_forms import latex_words, plain_words
 from workflow_scripts.curation.uniform_form import UniformWords
 
@@ -128,7 +129,7 @@ def test_stock_ending_is_set_apart_and_plain_rule_stays_available() -> None:
         "drop": 2,
         "plain n-grams alone": 2,
     }
-    assert {p["rule"] for p in facts["boilerplate_phrases"]} == {"stock ending"}
+    assert {p["rule"] for p in facts["boilerplate_phrases"]} == {"listed"}
     assert "relatively prime" in facts["boilerplate_phrases"][0]["phrase"]
 
 
@@ -279,3 +280,71 @@ def test_uniform_corpus_is_that_of_the_single_texts(texts: list[str]) -> None:
     words = list(uniform)
     found = [[words[i] for i in made.words_of(text)] for text in range(len(texts))]
     assert found == [latex_words(text) for text in texts]
+
+
+WALK = (
+    "Nine walkers start from a hut at dawn and follow a stony path that climbs beside a river "
+    "until it meets an old road, where four of them turn back because of rain. How many go on?"
+)
+
+
+def edited(text: str, every: int, edit: Any) -> str:
+    words = text.split()
+    return " ".join(edit(word) if i % every == every // 2 else word for i, word in enumerate(words))
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        edited(WALK, 7, lambda word: f"{word} indeed"),
+        edited(WALK, 7, lambda word: word[:-1] + "x"),
+        WALK.replace(" ", " \u200b"),
+        WALK.replace("a", "a\u00ad"),
+        WALK.replace("e", "e\u034f"),
+        "".join(chr(ord(c) + 0xFEE0) if "!" <= c <= "~" else c for c in WALK),
+        WALK.replace(" ", "\u2003\ufe0f"),
+    ],
+)
+def test_light_edits_do_not_hide_a_question(row: str) -> None:
+    assert row != WALK
+    found = reasons([row, "Something else."], [WALK])[0]
+    assert found[0] in ("benchmark-exact", "benchmark-ngram") and found[1] == "kept"
+
+
+def test_other_questions_of_the_same_make_are_kept() -> None:
+    other = (
+        "Nine boats leave a harbour at dusk and follow a sandy coast that bends beside a wood "
+        "until it meets an old pier, where two of them turn back because of wind. How many stay?"
+    )
+    assert reasons([other], [WALK])[0] == ["kept"]
+
+
+@pytest.mark.parametrize("count", [4, 5, 12])
+def test_variants_of_one_question_do_not_hide_each_other(count: int) -> None:
+    head = " ".join(WALK.split()[:15])
+    words = TREES.split()
+    rows = [f"{head} {' '.join(words[i : i + 4])} or what?" for i in range(count)]
+    found, findings = reasons(rows, [WALK])
+    assert set(found) == {"benchmark-ngram"}
+    assert {match.kind for match in findings.removed.values()} == {"passage"}
+
+
+def test_an_instruction_of_many_benchmark_questions_is_no_evidence() -> None:
+    rule = "Read the lines of this short poem and say which single word of it is wrong here:"
+    words = TREES.split()
+    rows = [f"{rule} {words[i]} {words[i + 2]} by the sea" for i in range(6)]
+    asked = [f"{rule} {words[i]} {WALK} {words[-i - 1]}" for i in range(6)]
+    assert set(reasons(rows, asked)[0]) == {"kept"}
+
+
+def test_a_listed_phrase_is_stock_in_a_pool_of_one_row() -> None:
+    row = "What is the sum of all possible values of $k$ for which the lamp is lit?"
+    question = "A bus has $k$ seats. What is the sum of all possible values of $k$ in this town?"
+    found, findings = reasons([row], [question])
+    assert found == ["kept"]
+    assert {stock.rule for stock in findings.stock.values()} == {"listed"}
+
+
+def test_listed_phrases_are_short_and_none_is_a_question() -> None:
+    phrases = listed_phrases()
+    assert len(phrases) > 90 and all(8 <= len(phrase) <= 14 for phrase in phrases)

@@ -24,7 +24,7 @@ class Stock:
     """An n-gram set apart as boilerplate: its masked text, the rule, and how common it is."""
 
     phrase: str
-    rule: str  # "frequent" or "stock ending"
+    rule: str  # "listed", "stock ending" or "frequent"
     questions: int  # distinct questions of one source, for "frequent"
 
 
@@ -68,8 +68,9 @@ def find_matches(
     counts = frequent(form, positions, sources, keys, minimum).tolist()
     owners = form.pool.text_of(positions).tolist()
     texts = [form.gram(position) for position in positions.tolist()]
-    exam = Exam(form, datasets)
+    exam = Exam(form, datasets, minimum)
     endings = form.stock_endings(positions).tolist()
+    listed = form.listed_stock(positions).tolist()
     known: dict[tuple[str, ...], list[Match]] = {}
     stock: dict[str, Stock] = {}
     matches: list[Match] = []
@@ -78,8 +79,8 @@ def find_matches(
         for i in group:
             # Comparing texts makes the hash exact: a collision finds nothing here.
             if texts[i] in exam.places:
-                if texts[i] not in stock and (counts[i] or endings[i]):
-                    stock[texts[i]] = _stock(texts[i], counts[i])
+                if texts[i] not in stock and (counts[i] or endings[i] or listed[i]):
+                    stock[texts[i]] = _stock(texts[i], counts[i], listed[i], endings[i])
                 shared.append(texts[i])
         # Rows that share the same n-grams (a stock phrase, mostly) have the same matches.
         grams = tuple(dict.fromkeys(shared))
@@ -89,16 +90,16 @@ def find_matches(
     return matches, stock
 
 
-def _stock(text: str, count: int) -> Stock:
+def _stock(text: str, count: int, listed: bool, ending: bool) -> Stock:
     masked = " ".join([masked_word(word) for word in text.split()])
-    return Stock(masked, "frequent" if count else "stock ending", count)
+    return Stock(masked, "listed" if listed else "stock ending" if ending else "frequent", count)
 
 
 class Exam:
     """The benchmarks' side of a form: where each n-gram stands, and how much n-grams cover."""
 
-    def __init__(self, form: Form, datasets: Sequence[str]) -> None:
-        self.form, self.datasets = form, datasets
+    def __init__(self, form: Form, datasets: Sequence[str], minimum: int) -> None:
+        self.form, self.datasets, self.minimum = form, datasets, minimum
         self.places: dict[str, list[tuple[int, int]]] = defaultdict(list)
         self._coverage: dict[int, Coverage] = {}
         ids, starts = form.exam.ids.tolist(), form.exam.starts.tolist()
@@ -113,21 +114,44 @@ class Exam:
         for text in shared:
             for question, place in self.places[text]:
                 places[question].append((place, text))
-        best: dict[str, tuple[tuple[bool, float, int, int], int]] = {}
+        best: dict[str, tuple[tuple[bool, float, int, int], int, set[str]]] = {}
         common: dict[str, dict[str, None]] = defaultdict(dict)
         for question, found in places.items():
             found.sort()
             name = self.datasets[question]
-            telling = len({text for _, text in found if text not in stock})
+            evidence = self._evidence(question, found, stock)
             share = self.coverage(question).share([place for place, _ in found])
+            telling = len(evidence)
             strength = (telling > 0 or share >= COPY_SHARE, share, telling, -question)
             if name not in best or strength > best[name][0]:
-                best[name] = strength, question
-            common[name].update((text, None) for _, text in found if text in stock)
+                best[name] = strength, question, evidence
+            common[name].update((text, None) for _, text in found if text not in evidence)
         return [
-            self._match(row, question, places[question], stock, tuple(common[name]))
-            for name, (_, question) in best.items()
+            self._match(row, question, places[question], evidence, tuple(common[name]))
+            for name, (_, question, evidence) in best.items()
         ]
+
+    def _evidence(
+        self, question: int, found: list[tuple[int, str]], stock: dict[str, Stock]
+    ) -> set[str]:
+        """The shared n-grams that tell where the text is from.
+
+        Those that are no stock phrase, and those that are one only because many rows of the pool
+        have them, where they make up a passage: rows made from one question share its beginning,
+        and would hide each other. What many benchmark questions share is an instruction.
+        """
+        evidence = {text for _, text in found if text not in stock}
+        likely = [
+            (place, text) for place, text in found if text in evidence or self._hides(text, stock)
+        ]
+        for start, stop in self.coverage(question).runs([place for place, _ in likely]):
+            if stop - start >= PASSAGE_WORDS:
+                evidence |= {text for place, text in likely if start <= place < stop}
+        return evidence
+
+    def _hides(self, text: str, stock: dict[str, Stock]) -> bool:
+        holders = {question for question, _ in self.places[text]}
+        return stock[text].rule == "frequent" and len(holders) < self.minimum
 
     def coverage(self, question: int) -> Coverage:
         """Coverage of a question, made once."""
@@ -140,15 +164,15 @@ class Exam:
         row: int,
         question: int,
         found: list[tuple[int, str]],
-        stock: dict[str, Stock],
+        evidence: set[str],
         common: tuple[str, ...],
     ) -> Match:
         coverage = self.coverage(question)
         starts = [place for place, _ in found]
-        telling = [place for place, text in found if text not in stock]
+        telling = [place for place, text in found if text in evidence]
         start, stop = max(coverage.runs(telling or starts), key=lambda run: run[1] - run[0])
         words = [self.form.words[i] for i in self.form.exam.words_of(question)[start:stop]]
-        grams = tuple(dict.fromkeys(text for _, text in found if text not in stock))
+        grams = tuple(dict.fromkeys(text for _, text in found if text in evidence))
         share = coverage.share(starts)
         if share >= COPY_SHARE:
             kind = "copy"

@@ -28,7 +28,7 @@ from workflow_scripts.curation.duplicates import (
     shared_grams,
 )
 from workflow_scripts.curation.overlap import Form, build_forms, content_keys
-from workflow_scripts.curation.respelt import SHORT_WORDS, find_respelt
+from workflow_scripts.curation.respelt import find_respelt
 
 COLUMNS = (
     "row_id",
@@ -117,7 +117,7 @@ def decontaminate(
         )
         matches += found
         stock |= phrases
-    matches += find_respelt(forms["latex"], _doubtful(forms["latex"], matches))
+    matches += find_respelt(forms["latex"], _not_real(rows.height, matches))
     removed = _removed(matches, settings)
     duplicates, plain = _duplicates(
         rows, keys, list(forms.values()), sources, key_numbers, removed, settings
@@ -126,11 +126,10 @@ def decontaminate(
     return _decisions(findings), findings
 
 
-def _doubtful(form: Form, matches: list[Match]) -> list[int]:
-    """Rows that word n-grams cannot judge: stock phrases are all they share, or they are short."""
+def _not_real(rows: int, matches: list[Match]) -> list[int]:
+    """Rows that word n-grams leave in the pool."""
     real = {match.row for match in matches if match.real}
-    short = np.flatnonzero(np.diff(form.pool.starts) < SHORT_WORDS).tolist()
-    return sorted(({match.row for match in matches} | set(short)) - real)
+    return [row for row in range(rows) if row not in real]
 
 
 def _source_labels(rows: pl.DataFrame) -> list[str]:

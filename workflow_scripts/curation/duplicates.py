@@ -76,6 +76,7 @@ def shared_grams(
     positions = repeated_positions(form, rows)
     if minimum is not None and len(positions):
         positions = positions[frequent(form, positions, sources, keys, minimum) == 0]
+        positions = positions[~form.listed_stock(positions)]
         positions = positions[~form.stock_endings(positions)]
     hashes = form.pool_hashes[positions].tolist()
     items = zip(form.pool.text_of(positions).tolist(), hashes, positions.tolist(), strict=True)

@@ -21,7 +21,12 @@ from workflow_scripts.curation.ngrams import (
     gram_hashes,
     gram_positions,
 )
-from workflow_scripts.curation.stock_phrases import masked_word, may_be_stock, stock_ending
+from workflow_scripts.curation.stock_phrases import (
+    listed_phrases,
+    masked_word,
+    may_be_stock,
+    stock_ending,
+)
 from workflow_scripts.curation.text_forms import ASKING, plain_words
 from workflow_scripts.curation.uniform_form import UniformWords
 
@@ -49,11 +54,31 @@ class Form:
         return np.fromiter(map(len, self.words), dtype=np.int32, count=len(self.words))
 
     @cached_property
-    def masks(self) -> NDArray[np.uint32]:
-        """For each word the number that stands for it when variables are anonymous."""
+    def mask_numbers(self) -> dict[str, int]:
+        """Masked word -> the number that stands for it when variables are anonymous."""
         first: dict[str, int] = {}
-        numbers = (first.setdefault(masked_word(word), i) for i, word in enumerate(self.words))
+        for i, word in enumerate(self.words):
+            first.setdefault(masked_word(word), i)
+        return first
+
+    @cached_property
+    def masks(self) -> NDArray[np.uint32]:
+        """For each word the number of its masked word."""
+        numbers = (self.mask_numbers[masked_word(word)] for word in self.words)
         return np.fromiter(numbers, dtype=np.uint32, count=len(self.words))
+
+    @cached_property
+    def listed(self) -> Hashes:
+        """Hashes of the n-grams of the listed phrases, variables anonymous, sorted."""
+        phrases = [
+            [self.mask_numbers.get(word, len(self.words)) for word in phrase]
+            for phrase in listed_phrases()
+        ]
+        starts = np.cumsum([0, *map(len, phrases)]).astype(np.int64)
+        ids = np.array([number for phrase in phrases for number in phrase], dtype=np.uint32)
+        corpus = Corpus(ids, starts)
+        hashes = gram_hashes(corpus, self.n, len(self.words) + 1)
+        return np.unique(hashes[gram_positions(corpus, self.n)])
 
     @cached_property
     def stock_words(self) -> NDArray[np.bool_]:
@@ -70,6 +95,10 @@ class Form:
             texts = map(self.gram, positions[likely].tolist())
             found[likely] = [stock_ending(text) is not None for text in texts]
         return found
+
+    def listed_stock(self, positions: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """For each position, whether the pool's n-gram there is part of a listed phrase."""
+        return np.isin(self.masked_hashes(positions), self.listed)
 
     def gram(self, position: int) -> str:
         """Text of the pool's n-gram at a position."""

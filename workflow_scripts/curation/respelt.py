@@ -1,28 +1,28 @@
-"""Benchmark questions that word n-grams miss: short ones, and those that are mostly one formula.
+"""Benchmark questions that word n-grams miss: edited, short, or mostly one formula.
 
 Compared letter by letter: windows of letters and digits, formulas included, everything else left
-out. A row is a copy when nearly all of a question's letters stand in such windows of the row.
+out. A row is a copy when nearly all of a question's letters stand in such windows of the row, so a
+word put in or a letter left out costs the windows around it and no more.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
 
 from workflow_scripts.curation.contamination import Match
+from workflow_scripts.curation.ngrams import Corpus, HashSet, gram_hashes, gram_positions
 from workflow_scripts.curation.overlap import Form
 
 WINDOW = 12  # letters; a copy with other LaTeX breaks few windows
 COPY_LETTERS = 0.9
-SHORT_WORDS = 16  # questions under this many words are compared even if they share no n-gram
 LEAST_LETTERS = 24
 TELLING = 10  # a window in more questions than this leads to no candidate
-CANDIDATE = 0.3
+CANDIDATE = 0.15  # of a question's windows, before its letters are counted
+ROWS = 4096  # at a time: letters and their hashes take 12 bytes each
 
 _MARKS = str.maketrans("", "", "\\{}()[]$^_+-*/=<>|&.,;:!?'\"`~#%@ \t\n")
-
-
-def letters(form: Form, words: Iterable[int]) -> str:
-    """The letters and digits of a text in the uniform form."""
-    return "".join([form.words[i] for i in words]).translate(_MARKS)
 
 
 def windows(text: str) -> list[str]:
@@ -30,29 +30,67 @@ def windows(text: str) -> list[str]:
     return [text[i : i + WINDOW] for i in range(len(text) - WINDOW + 1)]
 
 
-def find_respelt(form: Form, rows: Iterable[int]) -> list[Match]:
+def find_respelt(form: Form, rows: Sequence[int]) -> list[Match]:
     """The strongest copy of a benchmark question in each of these rows, if it is one.
 
     `form` is the uniform LaTeX form.
     """
-    exam = [letters(form, form.exam.words_of(i)) for i in range(len(form.exam))]
+    bare = [word.translate(_MARKS) for word in form.words]
+    exam = [_letters(bare, form.exam, i) for i in range(len(form.exam))]
+    telling = _telling(exam)
+    if not telling:
+        return []
+    known = _letter_hashes(list(telling))
+    members = HashSet(known[0][known[1]])
+    matches = []
+    for start in range(0, len(rows), ROWS):
+        texts = [_letters(bare, form.pool, row) for row in rows[start : start + ROWS]]
+        for i in _holding(texts, members):
+            matches.append(_strongest(rows[start + i], texts[i], exam, telling))
+    return [match for match in matches if match is not None]
+
+
+def _letters(bare: Sequence[str], corpus: Corpus, text: int) -> str:
+    """The letters and digits of a text in the uniform form."""
+    return "".join([bare[i] for i in corpus.words_of(text).tolist()])
+
+
+def _telling(exam: Sequence[str]) -> dict[str, set[int]]:
+    """Window -> the questions that hold it, for windows that few questions hold."""
     where: dict[str, set[int]] = defaultdict(set)
     for question, text in enumerate(exam):
         if len(text) >= LEAST_LETTERS:
             for window in windows(text):
                 where[window].add(question)
-    telling = {window: found for window, found in where.items() if len(found) <= TELLING}
-    matches = (_strongest(form, row, exam, telling) for row in rows)
-    return [match for match in matches if match is not None]
+    return {window: found for window, found in where.items() if len(found) <= TELLING}
 
 
-def _strongest(form: Form, row: int, exam: list[str], telling: dict[str, set[int]]) -> Match | None:
-    text = letters(form, form.pool.words_of(row))
+def _holding(texts: Sequence[str], members: HashSet) -> list[int]:
+    """Texts that hold at least two telling windows, as far as hashes can tell."""
+    hashes, valid, starts = _letter_hashes(texts)
+    positions = members.find(hashes, valid)
+    owners = np.searchsorted(starts, positions, side="right") - 1
+    return np.flatnonzero(np.bincount(owners, minlength=len(texts)) > 1).tolist()
+
+
+def _letter_hashes(
+    texts: Iterable[str],
+) -> tuple[NDArray[np.uint64], NDArray[np.bool_], NDArray[np.int64]]:
+    """Hash of the window at every letter of the texts, whether one starts there, texts' starts."""
+    texts = list(texts)
+    codes = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+    starts = np.concatenate([[0], np.cumsum([len(text) for text in texts])]).astype(np.int64)
+    # Few letters are beyond 16 bits: folding them there makes a table of numbers small.
+    corpus = Corpus(codes & np.uint32(0xFFFF), starts)
+    return gram_hashes(corpus, WINDOW, 1 << 16), gram_positions(corpus, WINDOW), starts
+
+
+def _strongest(row: int, text: str, exam: list[str], telling: dict[str, set[int]]) -> Match | None:
     held = frozenset(windows(text))
     counts = Counter(question for window in held & telling.keys() for question in telling[window])
     best = (COPY_LETTERS, 1)
     for question, count in counts.items():
-        if count >= CANDIDATE * (len(exam[question]) - WINDOW) * 0.5:
+        if count >= CANDIDATE * (len(exam[question]) - WINDOW):
             best = max(best, (_covered(exam[question], held), -question))
     if best[1] > 0:
         return None

@@ -1,7 +1,14 @@
-"""Stock endings: sentences on how to write the answer, which say nothing about the question."""
+"""Stock phrases: sentences on how to write the answer, and what many questions have in common.
+
+Neither says anything about where a question comes from. The endings are patterns; the others are
+listed in `stock_phrases.txt`, one phrase a line as `masked_word` writes its words. The list is made
+by a rule from questions under a free licence (`python -m benchmarks.curation_stock_phrases`), so
+that what counts as a stock phrase does not depend on the size of a study's pool.
+"""
 
 import re
-from functools import lru_cache
+from functools import cache, lru_cache
+from pathlib import Path
 
 _EDGES = "$.,;:?!()\"'"
 _FORMULA = re.compile(r"\\(?:frac|dfrac|tfrac|sqrt|pi)|[{}()\[\]$+*/^-]")
@@ -50,6 +57,17 @@ STOCK_ENDINGS: tuple[str, ...] = (
     r"separated by commas",
 )
 _STOCK = tuple(re.compile(rf"(?<!\S){pattern}(?!\S)") for pattern in STOCK_ENDINGS)
+
+
+CODE_DATA = ("stock_phrases.txt",)
+LISTED = Path(__file__).with_name(CODE_DATA[0])
+
+
+@cache
+def listed_phrases() -> tuple[tuple[str, ...], ...]:
+    """The listed phrases as masked words."""
+    lines = LISTED.read_text(encoding="utf-8").splitlines()
+    return tuple(tuple(line.split()) for line in lines if not line.startswith("#"))
 
 
 # A word that no pattern can match is never inside a stock phrase: see `may_be_stock`.

@@ -1,6 +1,7 @@
 """The two forms in which questions are compared: plain words, and words with LaTeX made uniform."""
 
 import re
+import unicodedata
 from functools import lru_cache
 
 _DISPLAY = re.compile(r"\\[()\[\]]|\$\$")
@@ -33,9 +34,28 @@ _DROPPED = str.maketrans("", "", " \t\n\r{}~`'\"")
 _EDGES = ".,;:!?()[]{}\"'`*_~-\u2013\u2014\u2018\u2019\u201c\u201d\u2026\\/&<>|"
 
 
+# Characters that nobody sees and that are not in category Cf (Unicode: default ignorable).
+_UNSEEN = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0]")
+
+
+def readable(text: str) -> str:
+    """A text as a reader sees it: compatibility forms made one (NFKC), invisible characters gone.
+
+    >>> readable("ﬁnd\u200b ３ ×\u00adx")
+    'find 3 ×x'
+    """
+    if text.isascii():
+        return text
+    text = "".join([c for c in text if unicodedata.category(c) != "Cf"])
+    return unicodedata.normalize("NFKC", _UNSEEN.sub("", text))
+
+
 def plain_words(text: str) -> list[str]:
-    """Lower-case words split at white space: s1's normal form. Punctuation and LaTeX are kept."""
-    return text.lower().split()
+    """Lower-case words split at white space: s1's normal form. Punctuation and LaTeX are kept.
+
+    What no reader sees makes no difference: see `readable`.
+    """
+    return readable(text).lower().split()
 
 
 def latex_words(text: str) -> list[str]:
@@ -44,7 +64,7 @@ def latex_words(text: str) -> list[str]:
     >>> latex_words(r"Find $AB \\cdot AC$, given $\\dfrac{1}{2}$.")
     ['find', 'ab\\\\cdotac', 'given', '\\\\frac12']
     """
-    text = text.lower()
+    text = readable(text).lower()
     if "\\" in text or "$$" in text:
         text = _DISPLAY.sub("$", text)
     words: list[str] = []
