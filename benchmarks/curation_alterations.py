@@ -28,10 +28,10 @@ Rng = random.Random
 SETTINGS = Settings(8, "separate", 5)
 SAMPLE = {"math500": 57, "aime24": 20, "aime25": 20}
 EVERY = 7
-FILLERS = "indeed now here also thus then exactly simply again surely".split()
-SYNONYMS = {"find": "determine", "how many": "what number of", "integers": "whole numbers",
+FILLERS = ["indeed", "now", "here", "also", "thus", "then", "exactly", "simply", "again", "surely"]
+SYNONYMS = {"find": "seek", "how many": "what number of", "integers": "whole numbers",
             "positive": "greater than zero", "such that": "so that", "value": "amount",
-            "let": "suppose", "each": "every", "number": "count", "compute": "work out"}  # fmt: skip
+            "let": "suppose", "each": "every", "number": "count"}  # fmt: skip
 UNICODE = {r"\pi": "π", r"\cdot": "·", r"\times": "×", r"\le": "≤", r"\ge": "≥", r"\sqrt": "√",
            r"\angle": "∠", r"\triangle": "△", r"\theta": "θ", r"\ldots": "…", "^2": "²",
            "^3": "³", r"\circ": "°", "$": "", "\\": ""}  # fmt: skip

@@ -333,7 +333,7 @@ def test_an_instruction_of_many_benchmark_questions_is_no_evidence() -> None:
     rule = "Read the lines of this short poem and say which single word of it is wrong here:"
     words = TREES.split()
     rows = [f"{rule} {words[i]} {words[i + 2]} by the sea" for i in range(6)]
-    asked = [f"{rule} {words[i]} {WALK} {words[-i - 1]}" for i in range(6)]
+    asked = [f"{rule} {WALK} {words[-i - 1]}" for i in range(6)]
     assert set(reasons(rows, asked)[0]) == {"kept"}
 
 
