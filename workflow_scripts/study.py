@@ -52,8 +52,11 @@ class Study:
 
     @property
     def selectors(self) -> list[str]:
-        """Training sets that some model is trained on."""
-        return sorted({self.models[name]["train"]["set"] for name in self.trained})
+        """Training sets that some model is trained on, in the order of the models.
+
+        The first one is the main set of the curation's tables and figures.
+        """
+        return list(dict.fromkeys(self.models[name]["train"]["set"] for name in self.trained))
 
     @property
     def all_cells(self) -> list[str]:

@@ -156,6 +156,75 @@ def test_too_many_pins(filtered: Any, tokenizer: Path) -> None:
         run_select(filtered, "s1k", 4, tokenizer, pins=PINS)
 
 
+def test_small_pools_have_small_sets(filtered: Any, tokenizer: Path) -> None:
+    sets = [
+        set(SELECTED.read(run_select(filtered, name, 1000, tokenizer, pins=PINS))["row_id"])
+        for name in ("size-1", "size-7", "size-48")
+    ]
+    assert [len(chosen) for chosen in sets] == [1, 7, 48]
+    assert sets[0] < sets[1] < sets[2]
+    with pytest.raises(UserError, match="needs 49 rows and 48 are left.*train on a smaller set"):
+        run_select(filtered, "size-49", 1000, tokenizer, pins=PINS)
+
+
+def test_more_pins_than_the_set_has_rows(filtered: Any, tokenizer: Path) -> None:
+    sets = [
+        set(SELECTED.read(run_select(filtered, name, 2, tokenizer, pins=PINS))["row_id"])
+        for name in ("size-1", "size-4", "size-9")
+    ]
+    assert [len(chosen) for chosen in sets] == [1, 4, 9] and sets[0] < sets[1] < sets[2]
+
+
+def test_pins_need_no_domain(tmp_path: Path, tokenizer: Path) -> None:
+    rows = rows_of_pool()
+    for i in (3, 4, 6):
+        rows[i]["domain"] = None
+    paths = build(tmp_path, rows)
+    assert SELECTED.read(run_select(paths, "s1k", 48, tokenizer, pins=PINS)).height == 48
+    assert SELECTED.read(run_select(paths, "size-48", 48, tokenizer, pins=PINS)).height == 48
+    with pytest.raises(UserError, match="needs 48 rows and 45 are left.*relabel.domains"):
+        run_select(paths, "s1k", 48, tokenizer)
+
+
+@pytest.mark.parametrize(
+    ("pins", "words"),
+    [
+        ({"sources": ["aime"]}, "source 'aime'.*did you mean 'AIME'"),
+        ({"sources": ["AI-MO/NuminaMath-CoT/aops"]}, "did you mean 'AI-MO"),
+        ({"long_traces": {"source": "math", "tokens": 5}}, "did you mean 'MATH'"),
+        ({"sources": ["zzzz"]}, "the pool's: AI-MO"),
+    ],
+)
+def test_pins_of_no_source_are_named(
+    filtered: Any, tokenizer: Path, pins: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(ConfigError, match=words):
+        run_select(filtered, "s1k", 20, tokenizer, pins=pins)
+
+
+def test_own_sources_can_be_pinned(tmp_path: Path, tokenizer: Path) -> None:
+    rows = rows_of_pool()
+    rows[1]["source_type"] = "lab/own"
+    pins = {"sources": ["lab/own", "GPQA", "USACO"]}  # a named source that is not here is fine
+    frame = SELECTED.read(run_select(build(tmp_path, rows), "s1k", 20, tokenizer, pins=pins))
+    pinned = frame.filter(pl.col("phase") == "pin")
+    assert set(pinned["source"]) == {"lab/own", "Idavidrein/gpqa"}
+
+
+def test_second_phase_that_runs_dry_says_how_many_it_has() -> None:
+    rows = pl.DataFrame(
+        {
+            "row_id": [f"{i:03d}" for i in range(200)],
+            "source_name": ["AIME"] * 2 + ["MATH"] * 198,
+            "domain": ["Geometry" if i < 12 else "Algebra" for i in range(200)],
+            "tokens": list(range(200)),
+        }
+    )
+    options = {"benchmark_phase": 30, "pins": {"sources": ["AIME"]}, "length_bias": 0.5}
+    with pytest.raises(UserError, match=r"and (\d+) are left there.*benchmark_phase to \1 or less"):
+        choose("s1k", Request(rows, 40, options, 42))
+
+
 def test_rows_without_domain_are_reported(tmp_path: Path, tokenizer: Path) -> None:
     paths = build(tmp_path, [raw_row(i, domain=None if i < 3 else "Algebra") for i in range(6)])
     with pytest.raises(UserError, match="3 survivors have no domain"):

@@ -8,7 +8,7 @@ import pytest
 from tests.curation.stage import load, load_exam, raw_row, run_filters, run_select, run_summary
 from workflow_scripts.common.tables.pool import DECISIONS, SELECTED
 from workflow_scripts.curation.balance import balance, length_shift
-from workflow_scripts.curation.funnel import domain_table
+from workflow_scripts.curation.funnel import OWN, domain_table
 from workflow_scripts.curation.published import DOMAIN_SPELLINGS, POOL_SOURCES, SET_DOMAINS
 
 
@@ -45,7 +45,7 @@ def test_funnel_adds_up(summary) -> None:
         "solved-by-qwen32b": 1,
         "unlabelled": 1,
         "s1k": 12,
-        "random": 12,
+        "random": 14,
     }
     totals = dict(funnel.filter(pl.col("reason") == "total").select("stage", "paper").rows())
     assert totals["pool"] == 59_029 and totals["difficulty"] == 24_496
@@ -68,7 +68,30 @@ def test_tables_count_rows(summary) -> None:
         assert table["pool"].sum() == 27 and table["eligible"].sum() == 20
         assert table["selected"].sum() == table["selected_random"].sum() == 8
     assert dict(sources.select("source_name", "paper").rows())["NuminaMATH"] == 278
-    assert dict(sources.select("source_name", "pool").rows())["unknown"] == 1
+    assert dict(sources.select("source_name", "pool").rows())["my/own"] == 1
+    assert set(domains["set"]) == set(sources["set"]) == {"s1k"}
+
+
+def test_easy_rows_count_for_the_sets_that_take_them(tmp_path: Path, tokenizer: Path) -> None:
+    load(tmp_path, [raw_row(i, isqwen7bcorrect=i < 10) for i in range(25)])
+    paths = run_filters(tmp_path, [load_exam(tmp_path, [{"problem": "Why?", "answer": "3"}])])
+    sets = [run_select(paths, name, 8, tokenizer) for name in ("longest", "s1k")]
+    out = run_summary(paths, sets)
+    funnel = pl.read_csv(out.funnel).filter(pl.col("stage") == "selection")
+    assert dict(funnel.select("reason", "removed").rows()) == {"longest": 17, "s1k": 7}
+    assert pl.read_csv(out.domains)["eligible"].sum() == 25
+    assert set(pl.read_csv(out.sources)["set"]) == {"longest"}
+    assert "selected by `longest`" in out.report.read_text()
+
+
+def test_own_sources_are_told_apart_up_to_a_number(tmp_path: Path, tokenizer: Path) -> None:
+    rows = [raw_row(i, source_type=f"lab/{i % 23}") for i in range(60)]
+    load(tmp_path, rows)
+    paths = run_filters(tmp_path, [load_exam(tmp_path, [{"problem": "Why?", "answer": "3"}])])
+    out = run_summary(paths, [run_select(paths, "random", 8, tokenizer)])
+    sources = pl.read_csv(out.sources)
+    assert sources.height == OWN + 1 and sources["pool"].sum() == 60
+    assert dict(sources.select("source_name", "pool").rows())["unknown"] == 6
 
 
 def test_page(summary) -> None:

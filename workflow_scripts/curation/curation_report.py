@@ -9,7 +9,7 @@ import polars as pl
 
 from workflow_scripts.curation.balance import Balance
 from workflow_scripts.curation.markdown import excerpt, table
-from workflow_scripts.curation.pool_sources import UNKNOWN
+from workflow_scripts.curation.pool_sources import NAMED_SOURCES
 
 PHRASES = 15
 HITS = 3  # examples per kind
@@ -173,11 +173,17 @@ def _duplicates(facts: dict[str, Any]) -> str:
 def _sources(sources: pl.DataFrame) -> str:
     columns = ["source_name", "pool", "paper_pool", "eligible", "selected", "paper"]
     note = ""
-    unknown = sources.filter(pl.col("source_name") == UNKNOWN)["pool"].sum()
+    unknown = sources.filter(~pl.col("source_name").is_in(list(NAMED_SOURCES)))["pool"].sum()
     if unknown:
         note = f"\n\n{unknown:,} rows come from none of the 16 named sources."
-    header = ("source", "pool", "paper's pool", "eligible", "selected", "paper's s1K")
+    header = ("source", "pool", "paper's pool", "eligible", _selected(sources), "paper's s1K")
     return table(header, sources.select(columns).rows()) + note
+
+
+def _selected(counts: pl.DataFrame) -> str:
+    """Header of the column of selected rows, with the name of the main set."""
+    name = counts["set"].first() if counts.height else None
+    return f"selected by `{name}`" if name else "selected"
 
 
 def _domains(evidence: Evidence) -> str:
@@ -192,7 +198,7 @@ def _domains(evidence: Evidence) -> str:
             ],
         ),
         table(
-            ("domain", "pool", "eligible", "selected", "paper's s1K"),
+            ("domain", "pool", "eligible", _selected(evidence.domains), "paper's s1K"),
             rows.select("domain", "pool", "eligible", "selected", "paper").head(DOMAINS).rows(),
         ),
     ]
@@ -225,7 +231,11 @@ def _lengths(evidence: Evidence) -> str:
         shift = evidence.shift.head(DOMAINS)
         columns = ("domain", "rows", "eligible", "selected_rows", "selected", "ratio")
         header = ("domain", "eligible rows", "mean characters", "selected", "mean", "ratio")
-        lines += ["Trace length by domain:", table(header, shift.select(columns).rows())]
+        main = next(iter(evidence.sets), "")
+        lines += [
+            f"Trace length by domain, `{main}` against eligible rows:",
+            table(header, shift.select(columns).rows()),
+        ]
     if evidence.correlation_rows:
         lines += [
             f"Rank correlations (Spearman) over {evidence.correlation_rows:,} rows with a label:",

@@ -5,12 +5,14 @@ number is keyed on (seed, purpose, counter).
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Any
 
 from workflow_scripts.common.errors import ConfigError, UserError
 from workflow_scripts.curation.keyed_random import uniform
+from workflow_scripts.curation.pool_sources import NAMED_SOURCES, UNKNOWN
 
 COMPETITORS = 3
 
@@ -23,6 +25,7 @@ class Candidate:
     source_name: str
     domain: str | None
     tokens: int
+    source: str = ""  # as spelt in the file
 
 
 @dataclass(frozen=True)
@@ -36,14 +39,40 @@ class Pick:
 
 def pin_reason(row: Candidate, pins: dict[str, Any]) -> dict[str, Any] | None:
     """Why a row is kept before any draw, or None."""
-    if row.source_name in (pins.get("sources") or ()):
-        return {"rule": f"source {row.source_name}"}
+    names = (row.source_name, row.source)
+    for name in pins.get("sources") or ():
+        if name in names:
+            return {"rule": f"source {name}"}
     long_traces = pins.get("long_traces") or {}
-    if long_traces and row.source_name == long_traces["source"]:
+    if long_traces and long_traces["source"] in names:
         limit = long_traces["tokens"]
         if row.tokens > limit:
-            return {"rule": f"{row.source_name} with a trace over {limit} tokens"}
+            return {"rule": f"{long_traces['source']} with a trace over {limit} tokens"}
     return None
+
+
+def check_pins(pins: dict[str, Any], sources: Collection[str]) -> None:
+    """ConfigError for a pin whose source is none of the 16 named ones and none of the pool's.
+
+    `sources` are the names and spellings in the pool. A named source that this pool lacks is fine.
+    """
+    asked = [*(pins.get("sources") or ()), (pins.get("long_traces") or {}).get("source")]
+    known = {*NAMED_SOURCES, *sources} - {UNKNOWN}
+    for name in filter(None, asked):
+        if name not in known:
+            by_lower = {other.lower(): other for other in sorted(known)}
+            near = get_close_matches(name.lower(), by_lower, n=1)
+            raise ConfigError(
+                f"curation.selection.pins names the source {name!r}, which is none of the named "
+                "sources and none of this pool's"
+                + (f"; did you mean {by_lower[near[0]]!r}?" if near else "")
+                + f" Named: {', '.join(NAMED_SOURCES)}; the pool's: {_some(sorted(sources))}"
+            )
+
+
+def _some(names: list[str], most: int = 10) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def by_domain(rows: Iterable[Candidate]) -> dict[str, list[Candidate]]:
@@ -79,7 +108,10 @@ class DomainDraws:
         """
         domains = [name for name in self.open if weights is None or weights.get(name, 0) > 0]
         if not domains:
-            raise UserError(f"{phase}: no row is left to draw after {self.steps} draws")
+            raise UserError(
+                f"{phase}: no row is left to draw after {self.steps} draws: lower "
+                "curation.selection.size, or relax the filter that took most"
+            )
         shares = [1 if weights is None else weights[name] for name in domains]
         spin = uniform(self.seed, "domain", self.steps)
         domain = domains[_index(shares, spin)]

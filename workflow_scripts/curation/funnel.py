@@ -4,7 +4,9 @@ from collections.abc import Mapping
 
 import polars as pl
 
+from workflow_scripts.curation.pool_sources import UNKNOWN
 from workflow_scripts.curation.published import FUNNEL, POOL_SOURCES, SET_SOURCES, set_domains
+from workflow_scripts.curation.selectors import find_selector
 from workflow_scripts.curation.stages import stage
 
 # The quality filter's reasons by the question they answer; the paper counts after each.
@@ -27,11 +29,18 @@ FUNNEL_SCHEMA = {
     "paper": pl.Int64,
 }
 NO_DOMAIN = "(none)"
+OWN = 20  # sources of a user's own that are told apart
 
 
 def group_of(reason: str) -> str:
     """Stage of the funnel that a reason of the quality filter belongs to."""
     return next((name for name, reasons in GROUPS.items() if reason in reasons), "format")
+
+
+def eligible_rows(decisions: Mapping[str, pl.DataFrame], selector: str) -> pl.Series:
+    """Ids of the rows that a selector chooses from: the hard ones, or all clean ones."""
+    hard = find_selector(selector)[0].hard
+    return decisions["difficulty" if hard else "decontamination"].filter("keep")["row_id"]
 
 
 def funnel(
@@ -40,7 +49,8 @@ def funnel(
     """One row per stage and reason, and one with reason "total" per stage that the paper counts by.
 
     `remaining` is what is left after the reason; `paper` is the published count, at totals only.
-    A set's row tells how many of the rows that it chose from it left out.
+    A set's row tells how many of the rows that it chose from it left out; some sets choose from
+    easy rows as well.
     """
     lines: list[tuple[str, str, int, int, int | None]] = [
         ("pool", "total", 0, rows, FUNNEL["pool"])
@@ -53,7 +63,8 @@ def funnel(
             lines.append((name, reason, count, left, None))
         lines.append((name, "total", before - left, left, FUNNEL.get(name)))
     for selector, frame in sets.items():
-        removed = max(0, left - frame.height)
+        entered = eligible_rows(decisions, selector).len()
+        removed = max(0, entered - frame.height)
         lines.append(("selection", selector, removed, frame.height, FUNNEL.get(selector)))
     return pl.DataFrame(lines, schema=FUNNEL_SCHEMA, orient="row")
 
@@ -72,7 +83,10 @@ def _staged(decisions: Mapping[str, pl.DataFrame]) -> dict[str, list[tuple[str, 
 def domain_table(
     labels: pl.DataFrame, eligible: pl.Series, sets: Mapping[str, pl.DataFrame]
 ) -> pl.DataFrame:
-    """Rows per domain: pool, eligible, selected (the first set), paper, then each further set."""
+    """Rows per domain: pool, eligible, selected (the first set), paper, then each further set.
+
+    The column `set` names the first set.
+    """
     labels = labels.with_columns(pl.col("domain").fill_null(NO_DOMAIN))
     filled = {k: f.with_columns(pl.col("domain").fill_null(NO_DOMAIN)) for k, f in sets.items()}
     return _table(labels, eligible, filled, "domain", set_domains())
@@ -83,9 +97,15 @@ def source_table(
 ) -> pl.DataFrame:
     """Rows per source: pool, eligible, selected (the first set), paper (s1K), then further sets.
 
-    `paper_pool` is the published count of the 59K pool.
+    `paper_pool` is the published count of the 59K pool. The column `set` names the first set.
+    Sources that are none of the named ones stand under their own spelling, the largest of them.
     """
-    table = _table(labels, eligible, sets, "source_name", SET_SOURCES)
+    own = labels.filter(pl.col("source_name") == UNKNOWN)["source"].value_counts(sort=True)
+    shown = pl.lit(own.sort("count", "source", descending=[True, False])["source"].head(OWN))
+    told = (pl.col("source_name") == UNKNOWN) & pl.col("source").is_in(shown.implode())
+    label = pl.when(told).then("source").otherwise("source_name").alias("source_name")
+    sets = {name: frame.with_columns(label) for name, frame in sets.items()}
+    table = _table(labels.with_columns(label), eligible, sets, "source_name", SET_SOURCES)
     quoted = pl.col("source_name").replace_strict(POOL_SOURCES, default=None, return_dtype=pl.Int64)
     return table.with_columns(quoted.alias("paper_pool"))
 
@@ -115,6 +135,7 @@ def _table(
     table = table.join(quoted, on="key", how="left").drop("key")
     counts = [name for name in table.columns if name.startswith(("eligible", "selected"))]
     table = table.with_columns(pl.col(counts).fill_null(0)) if names else table
+    table = table.with_columns(pl.lit(names[0] if names else None, pl.String).alias("set"))
     first = [column, "pool", "eligible", "selected", "paper"]
     rest = [name for name in table.columns if name not in first]
     return table.sort("pool", column, descending=[True, False]).select(first + rest)

@@ -24,6 +24,12 @@ def scan_rows(path: Path, row_ids: pl.Series, columns: Sequence[str]) -> pl.Data
     return wanted.collect(engine="streaming").sort("row_id")
 
 
+def pool_sources(path: Path) -> set[str]:
+    """Every source of the pool, by its name and as spelt."""
+    pairs = _checked(path).select("source", "source_name").unique().collect(engine="streaming")
+    return {*pairs["source"], *pairs["source_name"]}
+
+
 def stream_rows(path: Path) -> Iterator[PoolRow]:
     """Rows of the pool one by one (without metadata), a batch in memory at a time."""
     for batch in stream_columns(path, ROW_FIELDS):

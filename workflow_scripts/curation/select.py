@@ -11,7 +11,8 @@ from workflow_scripts.common.artifacts import write_json
 from workflow_scripts.common.job import ONE, log, run
 from workflow_scripts.common.provenance import provenance
 from workflow_scripts.common.tables.pool import SELECTED
-from workflow_scripts.curation.pool_scan import scan_columns
+from workflow_scripts.curation.draws import check_pins
+from workflow_scripts.curation.pool_scan import pool_sources, scan_columns
 from workflow_scripts.curation.selected_set import eligible_rows, selected_frame, set_facts
 from workflow_scripts.curation.selectors import Request, choose, find_selector
 from workflow_scripts.curation.shortage import require_enough
@@ -28,10 +29,11 @@ def work(args: argparse.Namespace) -> None:
     decisions = read_decisions(paths, ids)
     last = decisions["difficulty" if selector.hard else "decontamination"]
     eligible = last.filter("keep")["row_id"]
+    check_pins(options.get("pins") or {}, pool_sources(args.pool))
     stages = [stage(stage_name, decisions[stage_name]) for stage_name in STAGES]
     lengths = trace_lengths(args.pool, eligible, settings["tokenizer"], words=selector.words)
     rows = eligible_rows(args.pool, lengths)
-    require_enough(name, rows, size or options["size"], stages, selector.hard)
+    require_enough(name, rows, size or options["size"], stages, selector.hard, options)
     picks = choose(name, Request(rows, options["size"], options, settings["seed"]))
     frame = selected_frame(args.pool, rows, picks)
     SELECTED.write(args.set, frame, provenance(settings, "tokenizers", "transformers"))

@@ -12,7 +12,7 @@ from workflow_scripts.curation.draws import Pick
 from workflow_scripts.curation.pool_scan import scan_rows
 from workflow_scripts.curation.stages import Stage
 
-LABELS = ("row_id", "source_name", "domain", "trace_tokens")
+LABELS = ("row_id", "source", "source_name", "domain", "trace_tokens")
 
 
 def eligible_rows(pool: Path, lengths: pl.DataFrame) -> pl.DataFrame:

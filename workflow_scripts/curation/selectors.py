@@ -34,7 +34,8 @@ class Request:
 
     def candidates(self) -> list[Candidate]:
         """The rows as the draws see them, by row id."""
-        columns = ("row_id", "source_name", "domain", "tokens")
+        columns = ["row_id", "source_name", "domain", "tokens"]
+        columns += ["source"] if "source" in self.rows.columns else []
         return [Candidate(*row) for row in self.rows.select(columns).sort("row_id").rows()]
 
 
@@ -54,7 +55,17 @@ def s1k(request: Request) -> list[Pick]:
     draws = DomainDraws(pool, request.options.get("length_bias", 0.5), request.seed)
     second = min(request.options.get("benchmark_phase", 0), request.size - len(picks))
     picks += [draws.draw("domain-draw") for _ in range(request.size - len(picks) - second)]
-    weights = benchmark_weights(rows) if second else None
+    if not second:
+        return picks
+    weights = benchmark_weights(rows)
+    left = sum(len(draws.open.get(name, ())) for name, weight in weights.items() if weight)
+    if left < second:
+        phase = request.options["benchmark_phase"]
+        raise UserError(
+            f"curation.selection.benchmark_phase: {phase} asks for {second} rows from the domains "
+            f"of AIME and GPQA rows, and {left} are left there after pins and domain draws: set "
+            f"benchmark_phase to {phase - second + left} or less"
+        )
     return picks + [draws.draw("benchmark-draw", weights) for _ in range(second)]
 
 
@@ -97,9 +108,12 @@ def nested(request: Request, size: int) -> list[Pick]:
     """`size` rows of a nested family: a smaller set is inside every larger one.
 
     Up to the configured size, the s1k set in a shuffled order, cut; above it, the s1k rule itself
-    at the larger size, whose pins and first draws are those of the s1k set.
+    at the larger size, whose pins and first draws are those of the s1k set. Where fewer rows than
+    the configured size can be drawn, all of them take the place of the s1k set, and where more
+    rows are pinned, the pins.
     """
-    base = request.size
+    pinned = _pinned(request.candidates(), request.options)
+    base = min(max(request.size, pinned), available("s1k", request.rows, request.options))
     chosen = s1k(Request(request.rows, max(size, base), request.options, request.seed))
     if size > base:
         return chosen
@@ -152,8 +166,16 @@ def choose(name: str, request: Request) -> list[Pick]:
     return picks if name == "full" else picks[: size or request.size]
 
 
-def available(name: str, rows: pl.DataFrame) -> int:
-    """Rows that a selector can reach: those that draw by domain cannot take unlabelled ones."""
-    if name in ("s1k", "diverse") or name.startswith("size-"):
+def available(name: str, rows: pl.DataFrame, options: dict[str, Any]) -> int:
+    """Rows that a selector can reach: draws by domain take no unlabelled rows, pins do."""
+    if name == "diverse":
         return rows.height - rows["domain"].null_count()
+    if name == "s1k" or name.startswith("size-"):
+        unlabelled = Request(rows.filter(pl.col("domain").is_null()), 0, options, 0).candidates()
+        return rows.height - len(unlabelled) + _pinned(unlabelled, options)
     return rows.height
+
+
+def _pinned(rows: list[Candidate], options: dict[str, Any]) -> int:
+    pins = options.get("pins") or {}
+    return sum(pin_reason(row, pins) is not None for row in rows)

@@ -1,6 +1,7 @@
 """Enough rows for the set that is asked for, or an error that tells where they were lost."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import polars as pl
 
@@ -10,10 +11,18 @@ from workflow_scripts.curation.stages import Stage
 
 
 def require_enough(
-    name: str, rows: pl.DataFrame, size: int, stages: Sequence[Stage], hard: bool
+    name: str,
+    rows: pl.DataFrame,
+    size: int,
+    stages: Sequence[Stage],
+    hard: bool,
+    options: dict[str, Any],
 ) -> None:
-    """UserError with every stage's survivors when `size` rows cannot be chosen from `rows`."""
-    reachable = available(name, rows)
+    """UserError with every stage's survivors when `size` rows cannot be chosen from `rows`.
+
+    `options` is the config's `curation.selection`.
+    """
+    reachable = available(name, rows, options)
     if name == "full":
         if not rows.height:
             raise UserError(f"no row survived the filters: {_lines(stages, hard)}")
@@ -22,9 +31,17 @@ def require_enough(
         return
     unlabelled = rows.height - reachable
     domains = f"; {unlabelled:,} survivors have no domain and cannot be drawn" if unlabelled else ""
+    fix = "Relax the filter that took most, or " + (
+        "train on a smaller set" if name.startswith("size-") else "lower curation.selection.size"
+    )
+    if rows.height >= size:  # the labels are what is missing, not the rows
+        fix = (
+            "Have them labelled (curation.relabel.domains: unlabelled), or train on a set that "
+            "needs no domains: random, longest or limo"
+        )
     raise UserError(
         f"selector {name} needs {size:,} rows and {reachable:,} are left: {_lines(stages, hard)}"
-        f"{domains}. Lower curation.selection.size, or relax the filter that took most"
+        f"{domains}. {fix}"
     )
 
 

@@ -16,6 +16,7 @@ from workflow_scripts.curation.funnel import (
     GROUPS,
     domain_table,
     dropped_rows,
+    eligible_rows,
     funnel,
     source_table,
 )
@@ -27,11 +28,12 @@ LENGTH = pl.col("trace").str.len_chars().alias("trace_characters")
 
 def work(args: argparse.Namespace) -> None:
     settings = args.settings
-    labels = scan_columns(args.pool, ["row_id", "question", "source_name", "domain", LENGTH])
+    columns = ["row_id", "question", "source", "source_name", "domain", LENGTH]
+    labels = scan_columns(args.pool, columns)
     decisions = read_decisions({name: getattr(args, name) for name in STAGES}, labels["row_id"])
     names = settings.get("selectors") or [path.stem for path in args.sets]
     sets = {name: SELECTED.read(path) for name, path in zip(names, args.sets, strict=True)}
-    eligible = decisions["difficulty"].filter("keep")["row_id"]
+    eligible = eligible_rows(decisions, names[0] if names else "s1k")
     domains, sources = domain_table(labels, eligible, sets), source_table(labels, eligible, sets)
     dropped = dropped_rows(decisions, labels)
     kept = labels.filter(pl.col("row_id").is_in(eligible.implode()))

@@ -86,7 +86,8 @@ def _tested(results: Results, contamination: dict[str, Any]) -> list[tuple[str, 
             "training",
         ),
         (
-            "selected rows share no 8-gram with any benchmark question",
+            "no selected row is a benchmark question or shares text with one that is no stock "
+            "phrase (or any n-gram, under `boilerplate: drop`)",
             _removed(contamination),
             "curation",
         ),

@@ -91,7 +91,9 @@ def shares_plot(counts: pl.DataFrame, column: str) -> ggplot:
         step=pl.lit("selected", dtype=pl.Enum(STEPS)),
         share=100 * pl.col("paper") / 1000,
     )
+    main = counts["set"].first() if "set" in counts.columns and counts.height else None
     note = f"Share of all rows (%), largest {len(names)} by selected rows."
+    note += f" Selected: the set {main}." if main else ""
     if marks.height:
         note += " Diamonds: s1K's published selection."
     plot = (
