@@ -57,7 +57,10 @@ class RuleSettings:
     def load_pool(self) -> str:
         """Settings of rule load_pool."""
         pool = self.study.config["pool"]
-        return self._json({"source": _source(pool["source"]), "columns": pool["columns"]})
+        form = pool.get("form", "auto")
+        return self._json(
+            {"source": _source(pool["source"]), "form": form, "columns": pool["columns"]}
+        )
 
     def curation(self, section: str) -> str:
         """Settings of a curation filter."""

@@ -19,8 +19,18 @@ POOL_ALIASES: dict[str, tuple[str, ...]] = {
         "reasoning",
         "reasoning_trace",
         "thinking",
+        "deepseek_reasoning",
+        "deepseek_thinking_trajectory",
     ),
-    "attempt": ("attempt", "gemini_attempt", "answer_attempt", "answer", "response"),
+    "attempt": (
+        "attempt",
+        "gemini_attempt",
+        "answer_attempt",
+        "deepseek_solution",
+        "deepseek_attempt",
+        "answer",
+        "response",
+    ),
     "solution": ("solution", "ground_truth_solution", "ground_truth", "gold"),
     "source": ("source_type", "source", "dataset"),
     "domain": ("domain", "msc_domain", "category"),
@@ -92,6 +102,12 @@ def resolve_columns(
         for name, names in aliases.items()
     }
     missing = [name for name in required if not mapping[name]]
+    if missing == ["trace"] and {"solution", "answer"} <= set(found):
+        raise InputError(
+            f"{where}: no column for trace. If the column solution holds the reasoning, as in "
+            f"LIMO, set `pool.form: limo`; else map it with `columns: {{trace: YOUR_COLUMN}}`. "
+            f"The source has: {', '.join(found)}"
+        )
     if missing:
         free = [column for column in found if column not in mapping.values()]
         raise InputError(

@@ -1,6 +1,7 @@
 """Decide on every row of the pool whether its text can be trained on.
 
---settings is the config's `curation.quality`: {"rules": strict | s1, "require_teacher_correct"}.
+--settings is the config's `curation.quality`: {"rules": strict | s1, "require_teacher_correct",
+"require_solution"}.
 """
 
 import argparse
@@ -10,6 +11,7 @@ from dataclasses import asdict
 from workflow_scripts.common.job import ONE, log, run
 from workflow_scripts.common.provenance import provenance
 from workflow_scripts.common.tables.pool import DECISIONS
+from workflow_scripts.curation.missing import FIXES
 from workflow_scripts.curation.pool_scan import stream_rows
 from workflow_scripts.curation.quality import decide, quality_rules, require_labels
 
@@ -18,12 +20,11 @@ def work(args: argparse.Namespace) -> None:
     settings = args.settings
     rules = quality_rules(settings)
     decisions = []
-    labelled = 0
+    nulls: Counter[str] = Counter()
     for row in stream_rows(args.pool):
         decisions.append(asdict(decide(row, rules)))
-        labelled += row.teacher_correct is not None
-    if settings.get("require_teacher_correct", True):
-        require_labels(labelled, len(decisions))
+        nulls.update([name for name in FIXES if getattr(row, name) is None])
+    require_labels(nulls, len(decisions), settings)
     frame = DECISIONS.frame(decisions).sort("row_id")
     DECISIONS.write(args.quality, frame, provenance(settings))
     for reason, count in Counter(frame["reason"]).most_common():

@@ -1,6 +1,6 @@
 """Read the pool from the hub or from files into one table, and say what was found.
 
---settings is the config's `pool`: {"source": {...}, "columns": {...}}.
+--settings is the config's `pool`: {"source": {...}, "form": auto | ..., "columns": {...}}.
 """
 
 import argparse
@@ -13,7 +13,9 @@ from workflow_scripts.common.errors import InputError
 from workflow_scripts.common.job import MANY, log, run
 from workflow_scripts.common.provenance import provenance
 from workflow_scripts.curation.columns import FileColumns
+from workflow_scripts.curation.missing import missing_labels
 from workflow_scripts.curation.pool_audit import Audit
+from workflow_scripts.curation.pool_forms import find_form
 from workflow_scripts.curation.pool_rows import PoolRows
 from workflow_scripts.curation.pool_sources import UNKNOWN
 from workflow_scripts.curation.pool_writer import write_pool
@@ -29,21 +31,29 @@ def work(args: argparse.Namespace) -> None:
     rows = PoolRows({}, f"pool {origin.name}")
     audit = Audit(origin, rows)
     facts = provenance(settings, "datasets", "pyarrow", origin=origin.name, commit=origin.commit)
-    converted = _converted(chain([first], batches), settings.get("columns") or {}, rows, audit)
+    converted = _converted(chain([first], batches), settings, rows, audit)
     count = write_pool(args.pool, converted, facts)
     write_json(args.audit, audit.facts())
     unknown = sum(n for (_, name), n in audit.sources.items() if name == UNKNOWN)
     log.info("%d rows, %d of them from none of the 16 named sources", count, unknown)
+    if lacking := missing_labels(audit.nulls, count):
+        log.warning("%s", lacking)
 
 
 def _converted(
-    batches: Batches, overrides: dict[str, str], rows: PoolRows, audit: Audit
+    batches: Batches, settings: dict[str, Any], rows: PoolRows, audit: Audit
 ) -> Iterator[list[dict[str, Any]]]:
-    """POOL rows; every file has its own columns, which may turn up in any of its rows."""
-    file, columns = None, FileColumns(overrides, rows.where)
-    for name, batch in batches:
+    """POOL rows; every file has its own form and columns, which may turn up in any of its rows."""
+    asked, overrides = settings.get("form", "auto"), settings.get("columns") or {}
+    file = None
+    for name, raw_batch in batches:
         if name != file:
-            file, columns = name, FileColumns(overrides, f"pool {audit.origin.name}, file {name}")
+            file, number, where = name, 0, f"pool {audit.origin.name}, file {name}"
+            form = find_form(asked, raw_batch, overrides, where, rows.repairs)
+            columns = FileColumns({**form.columns, **overrides}, where)
+            log.info("%s: form %s", where, form.name)
+        batch = form.rows(raw_batch, where, number)
+        number += len(batch)
         if columns.see(batch) != rows.mapping:
             rows.mapping = dict(columns.mapping)
             log.info("%s: %s", columns.where, rows.mapping)

@@ -17,7 +17,8 @@ LABELS = ("qwen7b_correct", "qwen32b_correct", "teacher_correct")
 # Parsing a Python literal costs some 50 times its size in memory; coding sources hold test cases
 # of many megabytes there, which nothing downstream reads.
 METADATA_LIMIT = 1 << 20
-TRUE, FALSE = ("true", "yes", "1", "1.0"), ("false", "no", "0", "0.0")
+TRUE = ("true", "yes", "1", "1.0", "correct", "right")
+FALSE = ("false", "no", "0", "0.0", "incorrect", "wrong")
 NULL_WORDS = ("nan", "null", "none", "na", "n/a")
 
 
@@ -74,6 +75,8 @@ class PoolRows:
         return text
 
     def _label(self, name: str, value: Any) -> bool | None:
+        if isinstance(value, list) and all(entry == value[0] for entry in value):
+            value = value[0] if value else None
         if is_null(value) or isinstance(value, bool):
             return value if isinstance(value, bool) else None
         word = str(value).strip().lower()
@@ -82,7 +85,9 @@ class PoolRows:
         if word not in TRUE + FALSE:
             raise InputError(
                 f"{self.where} row {self.rows}: column '{self.mapping[name]}' ({name}) is "
-                f"{value!r}; expected true, false or null"
+                f"{value!r}; expected true, false or null (or yes, no, correct, incorrect, 1, "
+                "0; a list of equal ones). A rate, or a list with both, is no label: write a "
+                "column of labels, or name the column otherwise"
             )
         return word in TRUE
 

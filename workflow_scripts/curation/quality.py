@@ -1,11 +1,12 @@
 """The quality filter: every row of the pool gets one decision, with all reasons that hold."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from workflow_scripts.common.errors import ConfigError, InputError
 from workflow_scripts.common.provenance import canonical_json
 from workflow_scripts.common.tables.pool import Decision, PoolRow
+from workflow_scripts.curation.missing import missing_labels
 from workflow_scripts.curation.quality_rules import STRICT, Evidence, Rule
 from workflow_scripts.curation.quality_s1 import S1
 
@@ -30,7 +31,10 @@ def quality_rules(settings: dict[str, Any]) -> tuple[Rule, ...]:
     name = settings.get("rules", "strict")
     if name not in RULE_SETS:
         raise ConfigError(f"curation.quality.rules: {name!r}; use {' or '.join(RULE_SETS)}")
-    return RULE_SETS[name] + (TEACHER if settings.get("require_teacher_correct", True) else ())
+    rules = RULE_SETS[name] + (TEACHER if settings.get("require_teacher_correct", True) else ())
+    if settings.get("require_solution", True):
+        return rules
+    return tuple(rule for rule in rules if rule.name != "no-solution")
 
 
 def decide(row: PoolRow, rules: Iterable[Rule]) -> Decision:
@@ -43,11 +47,13 @@ def decide(row: PoolRow, rules: Iterable[Rule]) -> Decision:
     return Decision(row.row_id, False, name, canonical_json({**evidence, "also": also}))
 
 
-def require_labels(labelled: int, rows: int) -> None:
-    """InputError when the teacher's correctness is required and no row says anything about it."""
-    if rows and not labelled:
-        raise InputError(
-            "no row of the pool says whether its teacher is correct, and "
-            "curation.quality.require_teacher_correct is true: map the label's column with "
-            "`pool.columns: {teacher_correct: ...}`, or set require_teacher_correct: false"
-        )
+def require_labels(nulls: Mapping[str, int], rows: int, settings: dict[str, Any]) -> None:
+    """InputError when a label is required that no row has; it names all that no row has.
+
+    `nulls` counts the null values by column.
+    """
+    required = {"teacher_correct": settings.get("require_teacher_correct", True)}
+    required["solution"] = settings.get("require_solution", True)
+    lacking = [name for name, asked in required.items() if asked and nulls.get(name, 0) == rows]
+    if rows and lacking:
+        raise InputError(missing_labels(nulls, rows))
