@@ -169,12 +169,14 @@ rule summarise_curation:
         difficulty=STUDY.difficulty_file,
         contamination="<results>/curation/contamination.json",
         sets=expand("<results>/curation/sets/{selector}.parquet", selector=STUDY.selectors),
+        benchmarks=expand("<results>/benchmarks/{dataset}.parquet", dataset=STUDY.datasets),
     output:
         funnel="<results>/curation/funnel.csv",
         domains="<results>/curation/domains.csv",
         sources="<results>/curation/sources.csv",
         dropped="<results>/curation/dropped.parquet",
         report="<results>/curation/curation.md",
+        touched="<results>/curation/touched.csv",
     log:
         "<logs>/summarise_curation.log",
     benchmark:
@@ -193,16 +195,21 @@ rule summarise_curation:
         "--difficulty {input.difficulty} --contamination {input.contamination} "
         "--sets {input.sets} --funnel {output.funnel} --domains {output.domains} "
         "--sources {output.sources} --dropped {output.dropped} --report {output.report} "
+        "--benchmarks {input.benchmarks} --touched {output.touched} "
         "--settings {params.settings:q} --log {log}"
 
 
 rule list_near_duplicates:
-    """On request: pairs of kept questions that nearly repeat each other, for a human to look at."""
+    """On request, to look at: kept questions that nearly repeat each other or a benchmark's."""
     input:
         pool=STUDY.pool_file,
         decontamination="<results>/curation/decontamination.parquet",
+        benchmarks=expand(
+            "<results>/benchmarks/{dataset}.parquet", dataset=STUDY.decontamination_sets
+        ),
     output:
         pairs="<results>/curation/near_duplicates.csv",
+        questions="<results>/curation/near_questions.csv",
     log:
         "<logs>/list_near_duplicates.log",
     benchmark:
@@ -217,7 +224,8 @@ rule list_near_duplicates:
         code=code_id("curation.list_near_duplicates"),
     shell:
         "exec python -m workflow_scripts.curation.list_near_duplicates --pool {input.pool} "
-        "--decontamination {input.decontamination} --pairs {output.pairs} "
+        "--decontamination {input.decontamination} --benchmarks {input.benchmarks} "
+        "--pairs {output.pairs} --questions {output.questions} "
         "--settings {params.settings:q} --log {log}"
 
 

@@ -205,6 +205,7 @@ rule write_report:
         checks="<results>/analysis/checks.json",
         curation=STUDY.if_trained("<results>/curation/curation.md"),
         contamination=STUDY.if_trained("<results>/curation/contamination.json"),
+        touched=STUDY.if_trained("<results>/curation/touched.csv"),
         engines=expand("<results>/generations/{model}/manifest.json", model=list(STUDY.models)),
         training=expand("<results>/training/{model}/manifest.json", model=STUDY.trained),
         plots=expand("<results>/plots/{plot}.png", plot=STUDY.plots),
@@ -237,6 +238,7 @@ rule write_report:
         "--outcomes {input.outcomes} --metrics {input.metrics} --pairs {input.pairs} "
         "--quality {input.quality} --checks {input.checks} "
         "--curation-md {input.curation} --contamination {input.contamination} "
+        "--touched {input.touched} "
         "--engines {input.engines} --training {input.training} --plots {input.plots} "
         "--generations {params.cells:q} --grades {input.grades} "
         "--benchmarks {input.benchmarks} --attempts {input.attempts} "

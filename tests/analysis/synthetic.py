@@ -68,6 +68,7 @@ class Plan:
                     "title": f"Model {name}",
                     "trained": i > 0,
                     "base": self.models[0] if i else None,
+                    "set": name if i else None,
                 }
                 for i, name in enumerate(self.models)
             ],

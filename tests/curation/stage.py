@@ -127,6 +127,7 @@ def run_summary(paths: Namespace, sets: list[Path]) -> Namespace:
         sources=folder / "sources.csv",
         dropped=folder / "dropped.parquet",
         report=folder / "curation.md",
+        touched=folder / "touched.csv",
     )
     settings = {"selectors": [path.stem for path in sets], "seed": 42}
     summarise_curation.work(Namespace(**vars(paths), **vars(out), sets=sets, settings=settings))

@@ -7,10 +7,13 @@ from pathlib import Path
 
 import polars as pl
 
-from tests.curation.stage import load, raw_row, run_filters
+from tests.curation.stage import load, load_exam, raw_row, run_filters
+from workflow_scripts.common.tables.benchmark import Question
 from workflow_scripts.curation import list_near_duplicates
+from workflow_scripts.curation.letter_grams import Near, near_questions
 from workflow_scripts.curation.minhash import SHINGLE, near_duplicates
 from workflow_scripts.curation.text_forms import latex_words
+from workflow_scripts.curation.touched import touched_questions
 
 
 def jaccard(one: str, other: str) -> float:
@@ -63,9 +66,51 @@ def test_entry_script(tmp_path: Path, exam: Path) -> None:
     rows += [raw_row(i + 10, question=f"{passage} {ask}") for i, ask in enumerate(asks)]
     load(tmp_path, rows)
     paths = run_filters(tmp_path, [exam])  # a passage of five questions is boilerplate: all stay
-    out = tmp_path / "pairs.csv"
-    list_near_duplicates.work(Namespace(**vars(paths), pairs=out, settings={"similarity": 0.5}))
+    out, near = tmp_path / "pairs.csv", tmp_path / "near.csv"
+    files = {**vars(paths), "pairs": out, "questions": near}
+    list_near_duplicates.work(Namespace(**files, settings={"similarity": 0.5}))
+    assert pl.read_csv(near).height == 0
     listed = pl.read_csv(out)
     assert len({*listed["row_id"], *listed["other_row_id"]}) == 5
     assert listed["similarity"].min() >= 0.5
     assert all(text.startswith(passage) for text in listed["question"])
+
+
+CLOCK = "A clock in the hall strikes once at one and twice at two. How often does it strike a day?"
+
+
+def test_rows_near_a_benchmark_question_are_listed(tmp_path: Path) -> None:
+    exam = load_exam(
+        tmp_path, [{"problem": CLOCK, "answer": "156"}, {"problem": "1+1", "answer": "2"}]
+    )
+    other = "A hall clock strikes once at one; twice at two. So how often does it strike in a day?"
+    load(tmp_path, [raw_row(i) for i in range(6)] + [raw_row(9, question=other)])
+    paths = run_filters(tmp_path, [exam])
+    files = {**vars(paths), "pairs": tmp_path / "p.csv", "questions": tmp_path / "q.csv"}
+    list_near_duplicates.work(Namespace(**files, settings={}))
+    listed = pl.read_csv(tmp_path / "q.csv").to_dicts()
+    assert [row["question"] for row in listed] == [other]
+    assert listed[0]["share"] > 0.6 and listed[0]["benchmark_question"] == CLOCK
+
+
+def test_share_of_letters_by_hand() -> None:
+    rows = ["the cat sat on the mat under the tall red oak", "nothing of it", ""]
+    near = near_questions(rows, [rows[0], "the cat sat on a chair by the fire at noon"], 0.01)
+    assert near[0] == Near(0, 0, 1.0)
+    assert all(n.row == 0 for n in near if n.share > 0.3)
+    assert near_questions([], ["x"], 0.5) == near_questions(["x"], [], 0.5) == []
+    assert near_questions(["short one"], ["short one"], 0.5) == []  # under LEAST_LETTERS
+
+
+def test_touched_questions_of_a_set() -> None:
+    words = CLOCK.split()
+    questions = [Question("e", str(i), i, q, q, "1", "math") for i, q in enumerate([CLOCK, "Why?"])]
+    sets = {
+        "a": ["Say: " + " ".join(words[:8]) + " then?", " ".join(words[2:10])],
+        "b": [
+            "A hall clock strikes once at one; twice at two. So how often does it strike in a day?"
+        ],
+        "c": ["Something else that no benchmark has ever asked of anyone who lives here."],
+    }
+    found = touched_questions(sets, questions, 8)
+    assert found.rows() == [("a", "e", "0", "n-gram", 2), ("b", "e", "0", "letters", 1)]

@@ -3,6 +3,7 @@
 import json
 import math
 import random
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -16,7 +17,7 @@ from tests.curation.stage import DOMAINS, load, load_exam, raw_row, run_filters,
 from workflow_scripts.common.errors import ConfigError, InputError, UserError
 from workflow_scripts.common.tables.pool import SELECTED
 from workflow_scripts.curation.draws import Candidate, DomainDraws, benchmark_weights
-from workflow_scripts.curation.limo_score import limo_scores, word_counts
+from workflow_scripts.curation.limo_score import WORDS, limo_scores, word_counts
 from workflow_scripts.curation.selectors import Request, choose, find_selector
 from workflow_scripts.curation.stages import read_decisions
 
@@ -326,4 +327,14 @@ def test_limo_score_by_hand() -> None:
 
 def test_limo_words() -> None:
     text = "Let me check. Perhaps it might work; therefore verify, since checkers say maybe."
-    assert word_counts(text) == {"verification": 2, "tentative": 3, "connective": 2}
+    text += " PERHAPS \u212a thu\u017f"  # case, and letters that fold to others
+    assert word_counts([text, ""]).rows() == [(2, 4, 3), (0, 0, 0)]
+
+
+def test_limo_words_are_those_of_the_patterns_in_python() -> None:
+    rng = random.Random(3)
+    words = ["Check", "rechecked", "double-check", "so", "that", "could", "be", "maybe", "sincere"]
+    words += ["since", "Thus", "thus-far", "hence,", "(because)", "\u00e9since", "_might", "might_"]
+    texts = [rng.choice((" ", "\n", "-", "")).join(rng.choices(words, k=30)) for _ in range(300)]
+    expected = [tuple(len(re.findall(p, t, re.I)) for p in WORDS.values()) for t in texts]
+    assert word_counts(texts).rows() == expected

@@ -37,6 +37,7 @@ def analysed(root: Path, plan: Plan) -> Namespace:
     analyse(args)
     args.curation_md = [root / "curation/curation.md"]
     args.contamination = [root / "curation/contamination.json"]
+    args.touched = []
     args.plots, args.attempts = [], []
     args.report = args.html = root / "report/report.html"
     args.markdown = root / "report/report.md"

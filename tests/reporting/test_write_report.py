@@ -10,7 +10,7 @@ from tests.analysis.synthetic import Plan
 from tests.reporting.conftest import analyse, analysed
 from workflow_scripts.analysis.tables import METRICS, PAIRS, POINTS, read_table
 from workflow_scripts.common.errors import InputError
-from workflow_scripts.reporting import write_report
+from workflow_scripts.reporting import clean_subset, write_report
 
 HEADINGS = [
     "Summary",
@@ -232,3 +232,41 @@ def test_the_page_holds_the_whole_report(text, study):
     page = study.html.read_text()
     for heading in HEADINGS:
         assert f">{heading}</h2>" in page
+
+
+def test_clean_subset_is_counted_without_touched_questions(study, tmp_path):
+    outcomes = pl.read_parquet(study.outcomes)
+    sets = {m["name"]: m.get("set") for m in study.settings["models"]}
+    dataset = study.settings["benchmarks"][0]["name"]
+    ids = sorted(set(outcomes.filter(pl.col("dataset") == dataset)["question_id"]))[:7]
+    moved = copied(study, tmp_path)
+    moved.touched = [tmp_path / "touched.csv"]
+    lines = [{"set": sets["s1k"], "dataset": dataset, "question_id": i} for i in [*ids, "other"]]
+    pl.DataFrame(lines).write_csv(moved.touched[0])
+    write_report.work(moved)
+    text = moved.markdown.read_text().split("### Clean subset of each benchmark")[1]
+    rows = [line for line in text.split("###")[0].splitlines() if " at " in line]
+    points = read_table(study.points, POINTS)
+    trained = [m for m, s in sets.items() if s]
+    assert len(rows) == 2 * len(trained) * points["dataset"].n_unique()
+    natural = points.filter(
+        (pl.col("model") == "s1k") & (pl.col("dataset") == dataset) & (pl.col("kind") == "natural")
+    ).row(0, named=True)
+    own = outcomes.filter(
+        (pl.col("model") == "s1k")
+        & (pl.col("dataset") == dataset)
+        & (pl.col("method") == natural["method"])
+        & ~pl.col("question_id").is_in(ids)
+    )
+    right = int(own["verdict"].sum())
+    assert own.height == natural["questions"] - 7
+    assert f"| 7 | {natural['correct']}/{natural['questions']} = " in rows[0]
+    assert f"| {right}/{own.height} = " in rows[0]
+    assert all(line.count("–") >= 2 for line in rows if "| 0 |" in line)
+    assert sum("| 0 |" in line for line in rows) == len(rows) - 2
+
+
+def test_without_a_trained_model_there_is_no_clean_subset(study):
+    settings = {**study.settings, "models": [{"name": "base"}]}
+    found = Namespace(settings=settings, model_titles={"base": "Base"}, dataset_titles={})
+    assert clean_subset.section(found, pl.DataFrame(), pl.DataFrame()) == ""

@@ -1,13 +1,15 @@
 """How even a set is over domains, how its traces differ in length, and what length goes with."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
 from workflow_scripts.curation.keyed_random import uniform
-from workflow_scripts.curation.limo_score import WORDS, limo_scores, word_counts
+from workflow_scripts.curation.limo_score import limo_scores, word_counts
 from workflow_scripts.curation.pool_scan import stream_columns
 
 SAMPLE = 5000  # traces whose words are counted for the rank correlations
@@ -60,20 +62,7 @@ def rank_correlations(pool: Path, row_ids: pl.Series, seed: int) -> tuple[pl.Dat
     """
     ids = sorted(row_ids, key=lambda row_id: (uniform(seed, "correlation", row_id), row_id))
     wanted = frozenset(ids[:SAMPLE])
-    rows = [
-        {
-            "row_id": row["row_id"],
-            "tokens": len(row["trace"].split()),
-            "correct": row["teacher_correct"],
-            **word_counts(row["trace"]),
-        }
-        for batch in stream_columns(pool, ["row_id", "trace", "teacher_correct"])
-        for row in batch
-        if row["row_id"] in wanted and row["trace"] and row["teacher_correct"] is not None
-    ]
-    schema = {"row_id": pl.String, "tokens": pl.Int64, "correct": pl.Boolean}
-    frame = pl.DataFrame(rows, schema={**schema, **dict.fromkeys(WORDS, pl.Int64)}, orient="row")
-    frame = frame.sort("row_id")
+    frame = pl.concat([_counted([]), *map(_counted, _sampled(pool, wanted))]).sort("row_id")
     scores = limo_scores(frame).select("row_id", "score") if frame.height else None
     if scores is None:
         return _no_correlations(), 0
@@ -81,6 +70,26 @@ def rank_correlations(pool: Path, row_ids: pl.Series, seed: int) -> tuple[pl.Dat
         frame.join(scores, on="row_id").sort("row_id").with_columns(pl.col("correct").cast(int))
     )
     return _spearman(joined), joined.height
+
+
+def _sampled(pool: Path, wanted: frozenset[str]) -> Iterator[list[dict[str, Any]]]:
+    for batch in stream_columns(pool, ["row_id", "trace", "teacher_correct"]):
+        rows = [row for row in batch if row["row_id"] in wanted]
+        yield [row for row in rows if row["trace"] and row["teacher_correct"] is not None]
+
+
+def _counted(rows: list[dict[str, Any]]) -> pl.DataFrame:
+    """Row id, words, label and LIMO word counts of some rows."""
+    traces = [row["trace"] for row in rows]
+    labels = pl.DataFrame(
+        {
+            "row_id": [row["row_id"] for row in rows],
+            "tokens": [len(trace.split()) for trace in traces],
+            "correct": [row["teacher_correct"] for row in rows],
+        },
+        schema={"row_id": pl.String, "tokens": pl.Int64, "correct": pl.Boolean},
+    )
+    return labels.hstack(word_counts(traces))
 
 
 PAIRS = (

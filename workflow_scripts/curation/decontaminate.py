@@ -12,7 +12,7 @@ import polars as pl
 from workflow_scripts.common.artifacts import write_json
 from workflow_scripts.common.job import MANY, ONE, log, run
 from workflow_scripts.common.provenance import provenance
-from workflow_scripts.common.tables.benchmark import BENCHMARK, Question
+from workflow_scripts.common.tables.benchmark import read_questions
 from workflow_scripts.common.tables.pool import DECISIONS
 from workflow_scripts.curation.contamination_report import contamination_facts
 from workflow_scripts.curation.decontamination import COLUMNS, Settings, decontaminate
@@ -21,9 +21,7 @@ from workflow_scripts.curation.pool_scan import scan_rows
 
 def work(args: argparse.Namespace) -> None:
     settings = Settings.from_config(args.settings)
-    questions = [
-        Question(**row) for path in args.benchmarks for row in BENCHMARK.read(path).to_dicts()
-    ]
+    questions = read_questions(args.benchmarks)
     kept = DECISIONS.read(args.quality).filter("keep")
     length = pl.col("trace").str.len_chars().fill_null(0).alias("trace_characters")
     rows = scan_rows(args.pool, kept["row_id"], [*COLUMNS[:-1], length])

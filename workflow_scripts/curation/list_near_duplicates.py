@@ -1,6 +1,7 @@
-"""List pairs of kept rows that nearly repeat each other, for a human to look at; drops nothing.
+"""List kept rows that nearly repeat each other or a benchmark question; drops nothing.
 
---settings: {"similarity": least Jaccard similarity of word 5-grams (default 0.5), "seed"}.
+--settings: {"similarity": least Jaccard similarity of word 5-grams (default 0.5), "near": least
+share of a benchmark question's letters (default 0.6), "seed"}.
 """
 
 import argparse
@@ -8,10 +9,13 @@ import argparse
 import polars as pl
 
 from workflow_scripts.common.artifacts import write_csv
-from workflow_scripts.common.job import ONE, log, run
+from workflow_scripts.common.job import MANY, ONE, log, run
+from workflow_scripts.common.tables.benchmark import read_questions
 from workflow_scripts.common.tables.pool import DECISIONS
+from workflow_scripts.curation.letter_grams import near_questions
 from workflow_scripts.curation.minhash import near_duplicates
 from workflow_scripts.curation.pool_scan import scan_rows
+from workflow_scripts.curation.touched import NEAR
 
 SCHEMA = {
     "similarity": pl.Float64,
@@ -21,6 +25,15 @@ SCHEMA = {
     "other_source_name": pl.String,
     "question": pl.String,
     "other_question": pl.String,
+}
+NEAR_SCHEMA = {
+    "share": pl.Float64,
+    "row_id": pl.String,
+    "source_name": pl.String,
+    "dataset": pl.String,
+    "question_id": pl.String,
+    "question": pl.String,
+    "benchmark_question": pl.String,
 }
 
 
@@ -36,10 +49,24 @@ def work(args: argparse.Namespace) -> None:
     ]
     write_csv(args.pairs, pl.DataFrame(listed, schema=SCHEMA, orient="row"))
     log.info("%d pairs among %d rows", len(pairs), rows.height)
+    questions = read_questions(args.benchmarks)
+    asked = [question.question for question in questions]
+    near = [
+        (n.share, ids[n.row], names[n.row], questions[n.question].dataset)
+        + (questions[n.question].question_id, texts[n.row], asked[n.question])
+        for n in near_questions([text or "" for text in texts], asked, settings.get("near", NEAR))
+    ]
+    write_csv(args.questions, pl.DataFrame(near, schema=NEAR_SCHEMA, orient="row"))
+    log.info("%d kept rows near one of %d benchmark questions", len(near), len(asked))
 
 
 def main() -> None:
-    run(work, __doc__, inputs={"pool": ONE, "decontamination": ONE}, outputs=("pairs",))
+    run(
+        work,
+        __doc__,
+        inputs={"pool": ONE, "decontamination": ONE, "benchmarks": MANY},
+        outputs=("pairs", "questions"),
+    )
 
 
 if __name__ == "__main__":

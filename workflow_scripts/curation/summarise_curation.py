@@ -1,4 +1,4 @@
-"""Funnel, domain and source tables, dropped rows, and curation.md.
+"""Funnel, domain and source tables, dropped rows, curation.md, and touched benchmark questions.
 
 --settings: {"selectors": names of the sets in the order of --sets, the main one first}.
 """
@@ -9,6 +9,7 @@ import polars as pl
 
 from workflow_scripts.common.artifacts import atomic, read_json, write_csv, write_text
 from workflow_scripts.common.job import MANY, ONE, log, run
+from workflow_scripts.common.tables.benchmark import read_questions
 from workflow_scripts.common.tables.pool import SELECTED
 from workflow_scripts.curation.balance import balance, length_shift, rank_correlations
 from workflow_scripts.curation.curation_report import Evidence, curation_page
@@ -22,6 +23,7 @@ from workflow_scripts.curation.funnel import (
 )
 from workflow_scripts.curation.pool_scan import scan_columns
 from workflow_scripts.curation.stages import STAGES, read_decisions
+from workflow_scripts.curation.touched import touched_questions
 
 LENGTH = pl.col("trace").str.len_chars().alias("trace_characters")
 
@@ -66,6 +68,9 @@ def work(args: argparse.Namespace) -> None:
     with atomic(args.dropped) as part:
         dropped.write_parquet(part, compression="zstd")
     write_text(args.report, curation_page(evidence))
+    questions = {name: frame["question"].to_list() for name, frame in sets.items()}
+    n = evidence.contamination["ngram"]
+    write_csv(args.touched, touched_questions(questions, read_questions(args.benchmarks), n))
     log.info("%d of %d rows are left after the filters", eligible.len(), labels.height)
 
 
@@ -73,8 +78,9 @@ def main() -> None:
     run(
         work,
         __doc__,
-        inputs={"pool": ONE, **dict.fromkeys(STAGES, ONE), "contamination": ONE, "sets": MANY},
-        outputs=("funnel", "domains", "sources", "dropped", "report"),
+        inputs={"pool": ONE, **dict.fromkeys(STAGES, ONE), "contamination": ONE}
+        | {"sets": MANY, "benchmarks": MANY},
+        outputs=("funnel", "domains", "sources", "dropped", "report", "touched"),
     )
 
 

@@ -12,7 +12,7 @@ from workflow_scripts.common.errors import UserError
 from workflow_scripts.common.hub import Repository, snapshot
 from workflow_scripts.common.job import log
 from workflow_scripts.common.progress import Progress
-from workflow_scripts.curation.limo_score import WORDS, word_counts
+from workflow_scripts.curation.limo_score import word_counts
 from workflow_scripts.curation.pool_scan import stream_columns
 
 Count = Callable[[Sequence[str]], list[int]]
@@ -139,16 +139,14 @@ def trace_lengths(
 
 def _lengths(pool: Path, row_ids: pl.Series, count: Count, words: bool) -> pl.DataFrame:
     wanted = frozenset(row_ids)
-    rows: list[dict[str, Any]] = []
+    parts: list[pl.DataFrame] = []
     progress = Progress("counting tokens", len(wanted), "traces")
     for batch in stream_columns(pool, ["row_id", "trace"]):
         chosen = [(row["row_id"], row["trace"] or "") for row in batch if row["row_id"] in wanted]
-        tokens = count([trace for _, trace in chosen]) if chosen else []
-        for (row_id, trace), length in zip(chosen, tokens, strict=True):
-            more = word_counts(trace) if words else {}
-            rows.append({"row_id": row_id, "tokens": length, **more})
+        ids, traces = [row_id for row_id, _ in chosen], [trace for _, trace in chosen]
+        counted = {"row_id": ids, "tokens": count(traces) if traces else []}
+        part = pl.DataFrame(counted, schema={"row_id": pl.String, "tokens": pl.Int64})
+        parts.append(part.hstack(word_counts(traces)) if words else part)
         progress.update(len(chosen))
     progress.close()
-    schema = {"row_id": pl.String, "tokens": pl.Int64}
-    schema |= dict.fromkeys(WORDS, pl.Int64) if words else {}
-    return pl.DataFrame(rows, schema=schema, orient="row")
+    return pl.concat(parts)

@@ -58,6 +58,7 @@ class Extras:
     contamination: dict[str, Any]
     attempts: str  # Markdown: the log of failed attempts; "" when none was kept
     examples: Sequence[str]
+    clean: str  # Markdown: accuracy without touched questions; "" where nothing is trained
     plots: Sequence[Path]
     table_bytes: Mapping[str, int]  # size of each model's generation tables
 
@@ -70,7 +71,7 @@ def report(results: Results, extras: Extras, folder: Path) -> str:
         ("Key findings and unexpected results", _findings(results)),
         ("Implementation approach and verification evidence", _approach(results, extras)),
         ("Plots", _plots(extras, folder)),
-        ("Tables", _tables(results)),
+        ("Tables", _tables(results, extras)),
         (
             "Where test-time scaling does not happen",
             _figure(extras, folder, "flat") + no_scaling.section(results),
@@ -200,7 +201,7 @@ def _relative(path: Path, folder: Path) -> str:
     return Path(os.path.relpath(path, folder)).as_posix()
 
 
-def _tables(results: Results) -> str:
+def _tables(results: Results, extras: Extras) -> str:
     parts = [
         "Links lead to the generations behind a number. A dash means that the number cannot be "
         "computed; the footnote says why.\n"
@@ -208,6 +209,8 @@ def _tables(results: Results) -> str:
     for model, title in results.model_titles.items():
         text = result_tables.metrics_table(results, model)
         parts.append(f"### Headline metrics: {title}\n\n{text}")
+    if extras.clean:
+        parts.append(f"### Clean subset of each benchmark\n\n{extras.clean}")
     parts.append("### Paired tests\n")
     for comparison in [c for c in COMPARISONS if c in set(results.pairs["comparison"])]:
         text = result_tables.pairs_table(results, comparison)

@@ -10,7 +10,7 @@ from workflow_scripts.analysis.tables import OUTCOMES
 from workflow_scripts.common.artifacts import read_json, write_text
 from workflow_scripts.common.errors import InputError
 from workflow_scripts.common.job import MANY, ONE, log, run
-from workflow_scripts.reporting import examples
+from workflow_scripts.reporting import clean_subset, examples
 from workflow_scripts.reporting.estimates import table_bytes
 from workflow_scripts.reporting.html import page
 from workflow_scripts.reporting.markdown import table
@@ -19,7 +19,7 @@ from workflow_scripts.reporting.study_results import EDITED, results
 
 INPUTS = {
     **dict.fromkeys(("points", "outcomes", "metrics", "pairs", "quality", "checks"), ONE),
-    **dict.fromkeys(("curation_md", "contamination"), MANY),
+    **dict.fromkeys(("curation_md", "contamination", "touched"), MANY),
     **dict.fromkeys(("engines", "training", "plots", "generations", "grades"), MANY),
     **dict.fromkeys(("benchmarks", "attempts"), MANY),
 }
@@ -42,7 +42,8 @@ def work(args: Namespace) -> None:
         if finding["kind"] == EDITED:
             log.warning("%s %s: %s", finding["kind"], finding["where"], finding["message"])
     per_rule = args.settings.get("samples_per_rule", 1)
-    chosen = examples.choose(found, OUTCOMES.read(args.outcomes), per_rule)
+    outcomes = OUTCOMES.read(args.outcomes)
+    chosen = examples.choose(found, outcomes, per_rule)
     shown = examples.render(
         found,
         chosen,
@@ -55,6 +56,7 @@ def work(args: Namespace) -> None:
         contamination=read_json(args.contamination[0]) if args.contamination else {},
         attempts="\n\n".join(text(path) for path in args.attempts),
         examples=list(shown),
+        clean="".join(clean_subset.section(found, outcomes, csv(path)) for path in args.touched),
         plots=args.plots,
         table_bytes=table_bytes(args.generations),
     )
@@ -64,14 +66,21 @@ def work(args: Namespace) -> None:
     log.info("report with %d examples and %d plots", len(extras.examples), len(extras.plots))
 
 
-def text(path: Path) -> str:
-    """A Markdown file as it is, or a CSV file as a Markdown table."""
+def csv(path: Path) -> pl.DataFrame:
+    """A CSV file as text columns; InputError when it does not exist."""
     if not path.exists():
         raise InputError(f"{path} does not exist")
-    if path.suffix != ".csv":
-        return path.read_text()
-    frame = pl.read_csv(path, infer_schema=False).fill_null("")
-    return table(frame.columns, frame.iter_rows(), left=len(frame.columns))
+    return pl.read_csv(path, infer_schema=False)
+
+
+def text(path: Path) -> str:
+    """A Markdown file as it is, or a CSV file as a Markdown table."""
+    if path.suffix == ".csv":
+        frame = csv(path).fill_null("")
+        return table(frame.columns, frame.iter_rows(), left=len(frame.columns))
+    if not path.exists():
+        raise InputError(f"{path} does not exist")
+    return path.read_text()
 
 
 def main() -> None:

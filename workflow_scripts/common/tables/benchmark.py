@@ -1,6 +1,8 @@
 """A benchmark's questions in one form, whatever their source looked like."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 import polars as pl
 
@@ -38,3 +40,8 @@ class Question:
     kind: str
     options: list[str] | None = None
     category: str | None = None
+
+
+def read_questions(paths: Iterable[Path]) -> list[Question]:
+    """All questions of some benchmarks, in order."""
+    return [Question(**row) for path in paths for row in BENCHMARK.read(path).to_dicts()]

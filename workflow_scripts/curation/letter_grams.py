@@ -1,0 +1,86 @@
+"""How much of a benchmark question stands in a row, in 3-grams of letters weighted by rarity.
+
+For a list to review, beside the rule of decontamination: word n-grams see a copy word by word, this
+sees one whose words were changed all over. Weights are inverse document frequencies over rows and
+questions, so that what many questions share counts little.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workflow_scripts.curation.ngrams import Corpus, Hashes, gram_hashes, gram_positions
+from workflow_scripts.curation.text_forms import readable
+
+SIZE = 3
+BLOCK = 1024  # rows at a time: a dense matrix of rows by the questions' 3-grams
+LEAST_LETTERS = 24  # shorter questions are in too many rows by chance
+
+
+@dataclass(frozen=True)
+class Near:
+    """A row, a question (numbers), and the share of the question's weight in the row, 0 to 1."""
+
+    row: int
+    question: int
+    share: float
+
+
+def near_questions(rows: Sequence[str], questions: Sequence[str], least: float) -> list[Near]:
+    """All pairs with at least this share, the largest first."""
+    grams, asked = [_grams(text) for text in rows], [_grams(text) for text in questions]
+    known = np.unique(np.concatenate([*asked, np.empty(0, np.uint64)]))
+    if not len(known) or not rows:
+        return []
+    places = [_places(known, own) for own in grams]
+    weights = _weights(known, asked, places)
+    totals = weights.sum(axis=1)
+    long = np.array([len(_letters(text)) >= LEAST_LETTERS for text in questions]) & (totals > 0)
+    found: list[Near] = []
+    for start in range(0, len(rows), BLOCK):
+        block = places[start : start + BLOCK]
+        held = np.zeros((len(block), len(known)), dtype=np.float32)
+        for i, own in enumerate(block):
+            held[i, own] = 1
+        shares = held @ weights.T / np.where(totals > 0, totals, 1)
+        for i, question in np.argwhere((shares >= least) & long):
+            share = round(float(shares[i, question]), 4)
+            found.append(Near(start + int(i), int(question), share))
+    return sorted(found, key=lambda near: (-near.share, near.row, near.question))
+
+
+def _letters(text: str) -> str:
+    return "".join([c for c in readable(text).lower() if c.isalnum()])
+
+
+def _grams(text: str) -> Hashes:
+    """Hashes of the text's distinct 3-grams of letters and digits."""
+    bare = _letters(text)
+    codes = np.frombuffer(bare.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+    corpus = Corpus(codes & np.uint32(0xFFFF), np.array([0, len(codes)], dtype=np.int64))
+    if len(codes) < SIZE:
+        return np.empty(0, np.uint64)
+    hashes = gram_hashes(corpus, SIZE, 1 << 16)
+    return np.unique(hashes[gram_positions(corpus, SIZE)])
+
+
+def _places(known: Hashes, own: Hashes) -> NDArray[np.int64]:
+    places = np.searchsorted(known, own)
+    places[places == len(known)] = 0
+    return places[known[places] == own]
+
+
+def _weights(
+    known: Hashes, asked: Sequence[Hashes], places: Sequence[NDArray[np.int64]]
+) -> NDArray[np.float32]:
+    """Questions by 3-grams: the gram's weight where the question has it."""
+    own = [np.searchsorted(known, grams) for grams in asked]
+    held = np.bincount(np.concatenate([*own, *places]), minlength=len(known))
+    # 1 + keeps what two of a few texts share from being worth nothing.
+    rarity = np.log(1 + (len(own) + len(places)) / np.maximum(held, 1)).astype(np.float32)
+    weights = np.zeros((len(asked), len(known)), dtype=np.float32)
+    for i, found in enumerate(own):
+        weights[i, found] = rarity[found]
+    return weights
