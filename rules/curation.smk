@@ -130,6 +130,33 @@ rule filter_difficulty:
         "--settings {params.settings:q} --log {log}"
 
 
+rule count_tokens:
+    """Lengths of all clean traces in tokens, once for every training set."""
+    input:
+        pool=STUDY.pool_file,
+        decontamination="<results>/curation/decontamination.parquet",
+        tokenizer=by_content(STUDY.tokenizer_files, STUDY.tokenizer_is_known),
+    output:
+        lengths="<results>/curation/lengths.parquet",
+        counts="<results>/curation/lengths.json",
+    log:
+        "<logs>/count_tokens.log",
+    benchmark:
+        "<results>/runtimes/count_tokens.tsv"
+    conda:
+        "../envs/curation.yaml"
+    resources:
+        mem_mb=8000,
+        runtime=60,
+    params:
+        settings=SETTINGS.count_tokens(),
+        code=code_id("curation.count_tokens"),
+    shell:
+        "exec python -m workflow_scripts.curation.count_tokens --pool {input.pool} "
+        "--decontamination {input.decontamination} --lengths {output.lengths} "
+        "--counts {output.counts} --settings {params.settings:q} --log {log}"
+
+
 rule select:
     """Exactly N rows: pins first, then domains uniformly, long traces preferred."""
     input:
@@ -137,7 +164,7 @@ rule select:
         quality="<results>/curation/quality.parquet",
         decontamination="<results>/curation/decontamination.parquet",
         difficulty=STUDY.difficulty_file,
-        tokenizer=lambda w: by_content(STUDY.tokenizer_files, STUDY.tokenizer_is_known(w.selector)),
+        lengths="<results>/curation/lengths.parquet",
     output:
         set="<results>/curation/sets/{selector}.parquet",
         counts="<results>/curation/sets/{selector}.json",
@@ -156,7 +183,8 @@ rule select:
     shell:
         "exec python -m workflow_scripts.curation.select --pool {input.pool} "
         "--quality {input.quality} --decontamination {input.decontamination} "
-        "--difficulty {input.difficulty} --set {output.set} --counts {output.counts} "
+        "--difficulty {input.difficulty} --lengths {input.lengths} --set {output.set} "
+        "--counts {output.counts} "
         "--settings {params.settings:q} --log {log}"
 
 

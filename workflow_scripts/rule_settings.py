@@ -72,13 +72,17 @@ class RuleSettings:
         section["extra"] = self.study.extra_benchmarks
         return self._json(section)
 
+    def count_tokens(self) -> str:
+        """Settings of rule count_tokens."""
+        return self._json({"tokenizer": self._tokenizer()})
+
     def select(self, selector: str) -> str:
         """Settings of rule select for one training set."""
         curation = self.study.config["curation"]
         return self._json(
             {
                 "selection": curation["selection"],
-                "tokenizer": {**curation["tokenizer"], "content": self.study.tokenizer_content},
+                "tokenizer": self._tokenizer(),
                 "selector": selector,
             }
         )
@@ -282,6 +286,10 @@ class RuleSettings:
             "weights": f"{self.study.results}/models/{model}/weights",
             "checkpoints": f"{self.study.results}/checkpoints/{model}",
         }
+
+    def _tokenizer(self) -> Entry:
+        entry = self.study.config["curation"]["tokenizer"]
+        return {**entry, "content": self.study.tokenizer_content}
 
     def _titles(self) -> Entry:
         models = [

@@ -175,9 +175,10 @@ class Study:
         record = Path(self.results) / "models" / model / "location.json"
         return is_recorded(content_of(self.model_files(model)), record, "content")
 
-    def tokenizer_is_known(self, selector: str) -> bool:
-        """Whether a training set was selected with the tokenizer files as they are now."""
-        record = Path(self.results) / "curation" / "sets" / f"{selector}.json"
+    @property
+    def tokenizer_is_known(self) -> bool:
+        """Whether traces were counted with the tokenizer files as they are now."""
+        record = Path(self.results) / "curation" / "lengths.json"
         return is_recorded(self.tokenizer_content, record, "tokenizer", "content")
 
     @property

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from workflow_scripts.curation import (
+    count_tokens,
     decontaminate,
     filter_difficulty,
     filter_quality,
@@ -112,9 +113,20 @@ def run_select(
         "seed": seed,
     }
     folder.mkdir(exist_ok=True)
+    lengths = paths.pool.parent / "lengths.parquet"
+    count_tokens.work(
+        Namespace(
+            pool=paths.pool,
+            decontamination=paths.decontamination,
+            lengths=lengths,
+            counts=lengths.with_suffix(".json"),
+            settings={"tokenizer": settings["tokenizer"]},
+        )
+    )
     out = folder / f"{selector}.parquet"
     counts = folder / f"{selector}.json"
-    select.work(Namespace(**vars(paths), set=out, counts=counts, settings=settings))
+    files = {**vars(paths), "lengths": lengths}
+    select.work(Namespace(**files, set=out, counts=counts, settings=settings))
     return out
 
 

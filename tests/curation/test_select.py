@@ -15,9 +15,10 @@ import pytest
 
 from tests.curation.stage import DOMAINS, load, load_exam, raw_row, run_filters, run_select
 from workflow_scripts.common.errors import ConfigError, InputError, UserError
-from workflow_scripts.common.tables.pool import SELECTED
+from workflow_scripts.common.tables.pool import LENGTHS, SELECTED
 from workflow_scripts.curation.draws import Candidate, DomainDraws, benchmark_weights
 from workflow_scripts.curation.limo_score import WORDS, limo_scores, word_counts
+from workflow_scripts.curation.selected_set import eligible_rows
 from workflow_scripts.curation.selectors import Request, choose, find_selector
 from workflow_scripts.curation.stages import read_decisions
 
@@ -76,6 +77,7 @@ def test_hash_seed_does_not_matter(filtered: Any, tmp_path: Path, tokenizer: Pat
     out = tmp_path / "set.parquet"
     names = ("pool", "quality", "decontamination", "difficulty")
     files = [word for name in names for word in (f"--{name}", str(getattr(filtered, name)))]
+    files += ["--lengths", str(filtered.pool.parent / "lengths.parquet")]
     command = [sys.executable, "-m", "workflow_scripts.curation.select", *files]
     command += ["--set", str(out), "--counts", str(tmp_path / "c.json")]
     subprocess.run(
@@ -247,6 +249,14 @@ def test_decisions_of_another_pool_are_refused(filtered: Any) -> None:
     paths = {name: getattr(filtered, name) for name in names}
     with pytest.raises(InputError, match="rebuild it from the same pool"):
         read_decisions(paths, pl.Series(["other"]))
+
+
+def test_lengths_of_another_pool_are_refused(filtered: Any, tokenizer: Path) -> None:
+    run_select(filtered, "s1k", 5, tokenizer)
+    lengths = LENGTHS.read(filtered.pool.parent / "lengths.parquet")
+    assert lengths.height == 60  # easy rows too, for the sets that take them
+    with pytest.raises(InputError, match="1 eligible rows have no length"):
+        eligible_rows(filtered.pool, lengths["row_id"], lengths.head(59))
 
 
 def candidates(tokens: list[int], domain: str = "A") -> list[Candidate]:

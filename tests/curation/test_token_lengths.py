@@ -73,7 +73,7 @@ def test_a_difference_starts_the_count_again(
 ) -> None:
     pool = load(tmp_path, [raw_row(i) for i in range(30)])
     ids = POOL.read(pool)["row_id"]
-    expected = trace_lengths(pool, ids, {"path": str(tokenizer)}, words=False)
+    expected = trace_lengths(pool, ids, {"path": str(tokenizer)})
     use(monkeypatch, "Think")
-    assert trace_lengths(pool, ids, {"path": str(tokenizer)}, words=False).equals(expected)
+    assert trace_lengths(pool, ids, {"path": str(tokenizer)}).equals(expected)
     assert expected["tokens"].min() > 3

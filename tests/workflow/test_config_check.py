@@ -221,3 +221,12 @@ def test_extra_benchmarks_have_files_and_names_of_their_own(tmp_path: Path) -> N
     missing = entry | {"source": {"files": [str(tmp_path / "*.csv")]}}
     with pytest.raises(ConfigError, match="csv matches no file"):
         Study(changed(where, [missing]), SCHEMA)
+
+
+def test_the_main_set_is_that_of_the_first_trained_model() -> None:
+    config = copy.deepcopy(FULL)
+    for name in ("s1k", "random", "limo", "again"):
+        entry = {"name": f"m-{name}", "train": {"base": "base", "set": name}}
+        entry["train"]["set"] = "s1k" if name == "again" else name
+        config["models"].append(entry)
+    assert Study(config, SCHEMA).selectors == ["s1k", "random", "limo"]

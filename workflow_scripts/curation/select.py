@@ -1,8 +1,7 @@
 """Choose the training set from the rows that survived the filters.
 
---settings: {"selection": the config's `curation.selection`, "tokenizer": {"path", "revision",
-"content"},
-"selector": s1k | random | diverse | longest | full | limo | size-N, "seed"}.
+--settings: {"selection": the config's `curation.selection`, "tokenizer" that --lengths was
+counted with, "selector": s1k | random | diverse | longest | full | limo | size-N, "seed"}.
 """
 
 import argparse
@@ -10,14 +9,13 @@ import argparse
 from workflow_scripts.common.artifacts import write_json
 from workflow_scripts.common.job import ONE, log, run
 from workflow_scripts.common.provenance import provenance
-from workflow_scripts.common.tables.pool import SELECTED
+from workflow_scripts.common.tables.pool import LENGTHS, SELECTED
 from workflow_scripts.curation.draws import check_pins
 from workflow_scripts.curation.pool_scan import pool_sources, scan_columns
 from workflow_scripts.curation.selected_set import eligible_rows, selected_frame, set_facts
 from workflow_scripts.curation.selectors import Request, choose, find_selector
 from workflow_scripts.curation.shortage import require_enough
 from workflow_scripts.curation.stages import STAGES, read_decisions, stage
-from workflow_scripts.curation.token_lengths import trace_lengths
 
 
 def work(args: argparse.Namespace) -> None:
@@ -31,8 +29,7 @@ def work(args: argparse.Namespace) -> None:
     eligible = last.filter("keep")["row_id"]
     check_pins(options.get("pins") or {}, pool_sources(args.pool))
     stages = [stage(stage_name, decisions[stage_name]) for stage_name in STAGES]
-    lengths = trace_lengths(args.pool, eligible, settings["tokenizer"], words=selector.words)
-    rows = eligible_rows(args.pool, lengths)
+    rows = eligible_rows(args.pool, eligible, LENGTHS.read(args.lengths))
     require_enough(name, rows, size or options["size"], stages, selector.hard, options)
     picks = choose(name, Request(rows, options["size"], options, settings["seed"]))
     frame = selected_frame(args.pool, rows, picks)
@@ -46,7 +43,7 @@ def main() -> None:
     run(
         work,
         __doc__,
-        inputs={"pool": ONE, **dict.fromkeys(STAGES, ONE)},
+        inputs={"pool": ONE, **dict.fromkeys(STAGES, ONE), "lengths": ONE},
         outputs=("set", "counts"),
     )
 

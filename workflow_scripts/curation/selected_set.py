@@ -6,6 +6,7 @@ from typing import Any
 
 import polars as pl
 
+from workflow_scripts.common.errors import InputError
 from workflow_scripts.common.provenance import canonical_json
 from workflow_scripts.common.tables.pool import POOL, SELECTED
 from workflow_scripts.curation.draws import Pick
@@ -15,10 +16,15 @@ from workflow_scripts.curation.stages import Stage
 LABELS = ("row_id", "source", "source_name", "domain", "trace_tokens")
 
 
-def eligible_rows(pool: Path, lengths: pl.DataFrame) -> pl.DataFrame:
-    """Labels and lengths of the rows in `lengths` (row_id, tokens, word counts), by row id."""
-    labels = scan_rows(pool, lengths["row_id"], LABELS)
-    return labels.join(lengths, on="row_id", how="left").sort("row_id")
+def eligible_rows(pool: Path, row_ids: pl.Series, lengths: pl.DataFrame) -> pl.DataFrame:
+    """Labels and LENGTHS of these rows, by row id. InputError when one has no length."""
+    labels = scan_rows(pool, row_ids, LABELS)
+    rows = labels.join(lengths, on="row_id", how="left").sort("row_id")
+    if missing := rows["tokens"].null_count():
+        raise InputError(
+            f"{missing} eligible rows have no length: rebuild the lengths from the same pool"
+        )
+    return rows
 
 
 def selected_frame(pool: Path, rows: pl.DataFrame, picks: Sequence[Pick]) -> pl.DataFrame:

@@ -131,12 +131,10 @@ class Selector:
 
     hard     choose among rows that passed the difficulty filter; else among all clean rows, as the
              paper's ablations do (section 5.1: random, diverse, longest, full)
-    words    needs the LIMO word counts
     """
 
     choose: Callable[[Request], list[Pick]]
     hard: bool
-    words: bool = False
 
 
 SELECTORS: dict[str, Selector] = {
@@ -145,7 +143,7 @@ SELECTORS: dict[str, Selector] = {
     "diverse": Selector(diverse, hard=False),
     "longest": Selector(longest, hard=False),
     "full": Selector(full, hard=False),
-    "limo": Selector(limo, hard=True, words=True),
+    "limo": Selector(limo, hard=True),
 }
 
 

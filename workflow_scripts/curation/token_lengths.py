@@ -123,21 +123,19 @@ def _fast(backend: Any) -> Count | None:
     return count
 
 
-def trace_lengths(
-    pool: Path, row_ids: pl.Series, tokenizer: dict[str, Any], words: bool
-) -> pl.DataFrame:
-    """Token counts of the traces of these rows (row_id, tokens), in pool order.
+def trace_lengths(pool: Path, row_ids: pl.Series, tokenizer: dict[str, Any]) -> pl.DataFrame:
+    """Token and LIMO word counts of the traces of these rows (LENGTHS), in pool order.
 
-    With `words`, also the LIMO word counts. Traces stream by; only numbers are kept.
+    Traces stream by; only numbers are kept.
     """
     try:
-        return _lengths(pool, row_ids, checked_counter(tokenizer), words)
+        return _lengths(pool, row_ids, checked_counter(tokenizer))
     except Differs:
         log.info("token counts: fastokens differs from the reference; counting again without it")
-        return _lengths(pool, row_ids, reference_counter(tokenizer), words)
+        return _lengths(pool, row_ids, reference_counter(tokenizer))
 
 
-def _lengths(pool: Path, row_ids: pl.Series, count: Count, words: bool) -> pl.DataFrame:
+def _lengths(pool: Path, row_ids: pl.Series, count: Count) -> pl.DataFrame:
     wanted = frozenset(row_ids)
     parts: list[pl.DataFrame] = []
     progress = Progress("counting tokens", len(wanted), "traces")
@@ -146,7 +144,7 @@ def _lengths(pool: Path, row_ids: pl.Series, count: Count, words: bool) -> pl.Da
         ids, traces = [row_id for row_id, _ in chosen], [trace for _, trace in chosen]
         counted = {"row_id": ids, "tokens": count(traces) if traces else []}
         part = pl.DataFrame(counted, schema={"row_id": pl.String, "tokens": pl.Int64})
-        parts.append(part.hstack(word_counts(traces)) if words else part)
+        parts.append(part.hstack(word_counts(traces)))
         progress.update(len(chosen))
     progress.close()
     return pl.concat(parts)

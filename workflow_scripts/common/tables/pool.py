@@ -37,6 +37,18 @@ DECISIONS = Table(
     key=("row_id",),
 )
 
+LENGTHS = Table(
+    name="lengths",
+    schema={
+        "row_id": pl.String,
+        "tokens": pl.Int64,  # trace length under the configured tokenizer
+        "verification": pl.Int64,  # words of LIMO's three kinds in the trace
+        "tentative": pl.Int64,
+        "connective": pl.Int64,
+    },
+    key=("row_id",),
+)
+
 SELECTED = Table(
     name="selected",
     schema={
