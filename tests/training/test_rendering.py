@@ -1,10 +1,13 @@
 """The training text: layout, mask, and what is refused."""
 
+from typing import Any
+
 import pytest
 
 from tests.training import tiny
 from workflow_scripts.common.delimiters import Delimiters
 from workflow_scripts.common.errors import ConfigError, InputError
+from workflow_scripts.training.fast_encoding import HARD, encode_texts
 from workflow_scripts.training.length_limit import apply_limit
 from workflow_scripts.training.rendered_dump import dump
 from workflow_scripts.training.rendering import Renderer, answer_text
@@ -119,3 +122,27 @@ def test_dump_marks_the_supervised_part(renderer: Renderer) -> None:
     text = dump(renderer.tokenizer, samples[:5], samples[5:])
     assert text.count("⟦<|im_start|>think\n") == 3 and text.count("<|im_end|>\n⟧") == 3
     assert f"- r005: {len(samples[5].ids)} tokens" in text
+
+
+def test_ids_of_the_fast_path_are_those_of_the_tokenizer(renderer: Renderer) -> None:
+    texts = [f"{row['trace']} \u00e9 e\u0301 <|im_end|> {row['attempt']}" for row in tiny.rows(30)]
+    texts += ["", *HARD]
+    expected = renderer.tokenizer(texts, add_special_tokens=False)["input_ids"]
+    assert encode_texts(renderer.tokenizer, texts) == expected
+    assert encode_texts(renderer.tokenizer, []) == []
+
+
+class Cased:
+    """A tokenizer that is not what its backend says."""
+
+    def __init__(self, real: Any) -> None:
+        self.backend_tokenizer, self.real = real.backend_tokenizer, real
+
+    def __call__(self, texts: list[str], **options: Any) -> Any:
+        return self.real([text.upper() for text in texts], **options)
+
+
+def test_a_tokenizer_that_differs_from_its_backend_is_asked_itself(renderer: Renderer) -> None:
+    odd = Cased(renderer.tokenizer)
+    texts = ["one two", "three"]
+    assert encode_texts(odd, texts) == odd(texts, add_special_tokens=False)["input_ids"]

@@ -11,6 +11,7 @@ from typing import Any
 
 from workflow_scripts.common.delimiters import Delimiters
 from workflow_scripts.common.errors import ConfigError, InputError
+from workflow_scripts.training.fast_encoding import encode_texts
 
 ANSWER_MARK = "Answer:"
 PROBE = "S1FLOWPROBE"
@@ -97,7 +98,7 @@ class Renderer:
         ]
 
     def _encode(self, texts: list[str]) -> list[list[int]]:
-        return self.tokenizer(texts, add_special_tokens=False)["input_ids"]
+        return encode_texts(self.tokenizer, texts)
 
     def _messages(self, question: str) -> list[dict[str, str]]:
         system = [{"role": "system", "content": self.system_prompt}] if self.system_prompt else []
