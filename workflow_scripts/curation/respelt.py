@@ -40,12 +40,11 @@ def find_respelt(form: Form, rows: Sequence[int]) -> list[Match]:
     telling = _telling(exam)
     if not telling:
         return []
-    known = _letter_hashes(list(telling))
-    members = HashSet(known[0][known[1]])
+    filters = Filter(exam, telling)
     matches = []
     for start in range(0, len(rows), ROWS):
         texts = [_letters(bare, form.pool, row) for row in rows[start : start + ROWS]]
-        for i in _holding(texts, members):
+        for i in filters.likely(texts):
             matches.append(_strongest(rows[start + i], texts[i], exam, telling))
     return [match for match in matches if match is not None]
 
@@ -65,12 +64,32 @@ def _telling(exam: Sequence[str]) -> dict[str, set[int]]:
     return {window: found for window, found in where.items() if len(found) <= TELLING}
 
 
-def _holding(texts: Sequence[str], members: HashSet) -> list[int]:
-    """Texts that hold at least two telling windows, as far as hashes can tell."""
-    hashes, valid, starts = _letter_hashes(texts)
-    positions = members.find(hashes, valid)
-    owners = np.searchsorted(starts, positions, side="right") - 1
-    return np.flatnonzero(np.bincount(owners, minlength=len(texts)) > 1).tolist()
+class Filter:
+    """Which texts may hold a question, by hashes of their windows: few rows need the full test."""
+
+    def __init__(self, exam: Sequence[str], telling: dict[str, set[int]]) -> None:
+        hashes, valid, _ = _letter_hashes(telling)
+        counts = np.array([len(found) for found in telling.values()])
+        questions = np.array([question for found in telling.values() for question in sorted(found)])
+        pairs = np.repeat(hashes[valid], counts)
+        order = np.argsort(pairs, kind="stable")
+        self.hashes, self.questions = pairs[order], questions[order]
+        self.members = HashSet(pairs)
+        self.least = CANDIDATE * (np.array([len(text) for text in exam]) - WINDOW)
+
+    def likely(self, texts: Sequence[str]) -> list[int]:
+        """Texts with enough of some question's windows; never one too few."""
+        hashes, valid, starts = _letter_hashes(texts)
+        positions = self.members.find(hashes, valid)
+        owners = np.searchsorted(starts, positions, side="right") - 1
+        first = np.searchsorted(self.hashes, hashes[positions], side="left")
+        counts = np.searchsorted(self.hashes, hashes[positions], side="right") - first
+        steps = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+        asked = self.questions[np.repeat(first, counts) + steps]
+        pairs = np.repeat(owners, counts) * len(self.least) + asked
+        found, held = np.unique(pairs, return_counts=True)
+        enough = held >= self.least[found % len(self.least)]
+        return np.unique(found[enough] // len(self.least)).tolist()
 
 
 def _letter_hashes(
