@@ -11,10 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from workflow_scripts.curation.ngrams import Corpus, Hashes, gram_hashes, gram_positions
 from workflow_scripts.curation.text_forms import readable
 
-SIZE = 3
+Grams = NDArray[np.uint64]
+
+SIZE = 3  # letters of 21 bits each make one number
 BLOCK = 1024  # rows at a time: a dense matrix of rows by the questions' 3-grams
 LEAST_LETTERS = 24  # shorter questions are in too many rows by chance
 
@@ -55,25 +56,22 @@ def _letters(text: str) -> str:
     return "".join([c for c in readable(text).lower() if c.isalnum()])
 
 
-def _grams(text: str) -> Hashes:
-    """Hashes of the text's distinct 3-grams of letters and digits."""
-    bare = _letters(text)
-    codes = np.frombuffer(bare.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
-    corpus = Corpus(codes & np.uint32(0xFFFF), np.array([0, len(codes)], dtype=np.int64))
-    if len(codes) < SIZE:
-        return np.empty(0, np.uint64)
-    hashes = gram_hashes(corpus, SIZE, 1 << 16)
-    return np.unique(hashes[gram_positions(corpus, SIZE)])
+def _grams(text: str) -> Grams:
+    """The text's distinct 3-grams of letters and digits, each as one number."""
+    bare = _letters(text).encode("utf-32-le", "surrogatepass")
+    codes = np.frombuffer(bare, dtype=np.uint32).astype(np.uint64)
+    shifted = [codes[i : len(codes) + i - SIZE + 1] << np.uint64(21 * i) for i in range(SIZE)]
+    return np.unique(shifted[0] | shifted[1] | shifted[2]) if len(codes) >= SIZE else codes[:0]
 
 
-def _places(known: Hashes, own: Hashes) -> NDArray[np.int64]:
+def _places(known: Grams, own: Grams) -> NDArray[np.int64]:
     places = np.searchsorted(known, own)
     places[places == len(known)] = 0
     return places[known[places] == own]
 
 
 def _weights(
-    known: Hashes, asked: Sequence[Hashes], places: Sequence[NDArray[np.int64]]
+    known: Grams, asked: Sequence[Grams], places: Sequence[NDArray[np.int64]]
 ) -> NDArray[np.float32]:
     """Questions by 3-grams: the gram's weight where the question has it."""
     own = [np.searchsorted(known, grams) for grams in asked]
