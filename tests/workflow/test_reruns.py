@@ -15,7 +15,14 @@ from tests.workflow.snakemake_run import copy_checkout, outputs, planned, snakem
 DEMO = ("report", "--workflow-profile", "profiles/demo")
 BASE = "data/demo/base"
 GPU_RULES = {"train", "generate"}
-CURATION = {"load_pool", "filter_quality", "decontaminate", "filter_difficulty", "select"}
+CURATION = {
+    "load_pool",
+    "filter_quality",
+    "decontaminate",
+    "filter_difficulty",
+    "count_tokens",
+    "select",
+}
 BELOW_GRADES = {"count_points", "measure", "view_samples", "write_report"}
 
 
@@ -161,7 +168,7 @@ def test_a_changed_model_beside_results_without_records(finished: Path, tmp_path
     results = clone / "results/demo"
     for name, beside, content in (
         ("models/base/location.json", "models/base/model.json", {"content": "another"}),
-        ("curation/sets/s1k.json", "curation/sets/s1k.json", {"tokenizer": {"content": "another"}}),
+        ("curation/lengths.json", "curation/lengths.json", {"tokenizer": {"content": "another"}}),
     ):
         stat = (results / beside).stat()
         (results / name).write_text(json.dumps(content))
@@ -169,7 +176,8 @@ def test_a_changed_model_beside_results_without_records(finished: Path, tmp_path
     later = time.time() + 60
     for path in (clone / BASE).iterdir():
         os.utime(path, (later, later))
-    assert {"resolve_model", "select", "train", "generate"} <= set(planned(clone, *DEMO))
+    jobs = {"resolve_model", "count_tokens", "select", "train", "generate"}
+    assert jobs <= set(planned(clone, *DEMO))
 
 
 def test_a_renamed_checkout_plans_nothing(finished: Path, tmp_path: Path) -> None:
