@@ -50,10 +50,11 @@ def typos(text: str, rng: Rng) -> str:
     words = text.split()
     for middle in range(EVERY // 2, len(words), EVERY):
         places = sorted(range(len(words)), key=lambda i: (abs(i - middle), i))[:EVERY]
-        i = next((i for i in places if len(words[i]) > 3 and words[i].isalpha()), None)
-        if i is not None:
-            w, at = words[i], rng.randrange(1, len(words[i]) - 1)
-            swap = rng.random() < 0.5 and w[at] != w[at + 1]
+        found = (re.search(r"[A-Za-z]{3,}|[A-Za-z]{2}|[a-z]", words[i]) for i in places)
+        i, match = next(((i, m) for i, m in zip(places, found, strict=True) if m), (0, None))
+        if match is not None:
+            w, at = words[i], rng.randrange(match.start(), match.end())
+            swap = rng.random() < 0.5 and at + 1 < match.end() and w[at] != w[at + 1]
             words[i] = w[:at] + (w[at + 1] + w[at] + w[at + 2 :] if swap else w[at + 1 :])
     return " ".join(words)
 

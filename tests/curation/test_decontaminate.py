@@ -348,3 +348,14 @@ def test_a_listed_phrase_is_stock_in_a_pool_of_one_row() -> None:
 def test_listed_phrases_are_short_and_none_is_a_question() -> None:
     phrases = listed_phrases()
     assert len(phrases) > 90 and all(8 <= len(phrase) <= 14 for phrase in phrases)
+
+
+def test_numbers_tell_an_edited_copy_from_a_question_of_the_same_make() -> None:
+    question = (
+        "The root of $x$ is greater than 2 and less than 35. How many whole values of $x$ are so?"
+    )
+    edited_copy = (
+        "The rot of $x$ is greatr than 2 and lss than 35. How mny whole vaues of $x$ are so?"
+    )
+    same_make = edited_copy.replace("35", "47")
+    assert reasons([edited_copy, same_make], [question])[0] == ["benchmark-ngram", "kept"]

@@ -2,9 +2,12 @@
 
 Compared letter by letter: windows of letters and digits, formulas included, everything else left
 out. A row is a copy when nearly all of a question's letters stand in such windows of the row, so a
-word put in or a letter left out costs the windows around it and no more.
+word put in or a letter left out costs the windows around it and no more. Where the row has other
+numbers than the question, the windows have to be longer: a question of the same make differs in few
+letters.
 """
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
@@ -15,19 +18,21 @@ from workflow_scripts.curation.contamination import Match
 from workflow_scripts.curation.ngrams import Corpus, HashSet, gram_hashes, gram_positions
 from workflow_scripts.curation.overlap import Form
 
-WINDOW = 12  # letters; a copy with other LaTeX breaks few windows
+WINDOW = 8  # letters
+LONG_WINDOW = 12  # where the numbers of the question do not stand in the row in one go
 COPY_LETTERS = 0.9
 LEAST_LETTERS = 24
 TELLING = 10  # a window in more questions than this leads to no candidate
 CANDIDATE = 0.15  # of a question's windows, before its letters are counted
 ROWS = 4096  # at a time: letters and their hashes take 12 bytes each
 
+_NUMBER = re.compile(r"\d+")
 _MARKS = str.maketrans("", "", "\\{}()[]$^_+-*/=<>|&.,;:!?'\"`~#%@ \t\n")
 
 
-def windows(text: str) -> list[str]:
+def windows(text: str, size: int = WINDOW) -> list[str]:
     """All windows of a text, by place."""
-    return [text[i : i + WINDOW] for i in range(len(text) - WINDOW + 1)]
+    return [text[i : i + size] for i in range(len(text) - size + 1)]
 
 
 def find_respelt(form: Form, rows: Sequence[int]) -> list[Match]:
@@ -40,12 +45,12 @@ def find_respelt(form: Form, rows: Sequence[int]) -> list[Match]:
     telling = _telling(exam)
     if not telling:
         return []
-    filters = Filter(exam, telling)
+    filters, asked = Filter(exam, telling), Exam(form, exam)
     matches = []
     for start in range(0, len(rows), ROWS):
         texts = [_letters(bare, form.pool, row) for row in rows[start : start + ROWS]]
         for i in filters.likely(texts):
-            matches.append(_strongest(rows[start + i], texts[i], exam, telling))
+            matches.append(asked.strongest(rows[start + i], texts[i], telling))
     return [match for match in matches if match is not None]
 
 
@@ -104,23 +109,47 @@ def _letter_hashes(
     return gram_hashes(corpus, WINDOW, 1 << 16), gram_positions(corpus, WINDOW), starts
 
 
-def _strongest(row: int, text: str, exam: list[str], telling: dict[str, set[int]]) -> Match | None:
-    held = frozenset(windows(text))
-    counts = Counter(question for window in held & telling.keys() for question in telling[window])
-    best = (COPY_LETTERS, 1)
-    for question, count in counts.items():
-        if count >= CANDIDATE * (len(exam[question]) - WINDOW):
-            best = max(best, (_covered(exam[question], held), -question))
-    if best[1] > 0:
-        return None
-    share, question = best[0], -best[1]
-    return Match(row, question, "letters", (), (), "", round(share, 4), "copy")
+class Exam:
+    """The questions' letters and numbers."""
+
+    def __init__(self, form: Form, texts: list[str]) -> None:
+        self.form, self.texts = form, texts
+        self.numbers = [_numbers(form, form.exam, i) for i in range(len(texts))]
+
+    def strongest(self, row: int, text: str, telling: dict[str, set[int]]) -> Match | None:
+        """The question that the row holds most of, if it is a copy."""
+        held = frozenset(windows(text))
+        found = held & telling.keys()
+        counts = Counter(question for window in found for question in telling[window])
+        best = (COPY_LETTERS, 1)
+        for question, count in counts.items():
+            if count >= CANDIDATE * (len(self.texts[question]) - WINDOW):
+                best = max(best, (self._share(question, row, text, held), -question))
+        if best[1] > 0:
+            return None
+        share, question = best[0], -best[1]
+        return Match(row, question, "letters", (), (), "", round(share, 4), "copy")
+
+    def _share(self, question: int, row: int, text: str, held: frozenset[str]) -> float:
+        share = _covered(self.texts[question], held, WINDOW)
+        if share < COPY_LETTERS or self.numbers[question] in _numbers(
+            self.form, self.form.pool, row
+        ):
+            return share
+        long = frozenset(windows(text, LONG_WINDOW))
+        return _covered(self.texts[question], long, LONG_WINDOW)
 
 
-def _covered(question: str, held: frozenset[str]) -> float:
+def _numbers(form: Form, corpus: Corpus, text: int) -> str:
+    """The numbers of a text in their order, a space around each."""
+    words = " ".join([form.words[i] for i in corpus.words_of(text).tolist()])
+    return "".join([f" {number} " for number in _NUMBER.findall(words)])
+
+
+def _covered(question: str, held: frozenset[str], size: int) -> float:
     covered = end = 0
-    for place, window in enumerate(windows(question)):
+    for place, window in enumerate(windows(question, size)):
         if window in held:
-            covered += place + WINDOW - max(end, place)
-            end = place + WINDOW
+            covered += place + size - max(end, place)
+            end = place + size
     return covered / len(question)
