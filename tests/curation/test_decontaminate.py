@@ -355,7 +355,7 @@ def test_numbers_tell_an_edited_copy_from_a_question_of_the_same_make() -> None:
         "The root of $x$ is greater than 2 and less than 35. How many whole values of $x$ are so?"
     )
     edited_copy = (
-        "The rot of $x$ is greatr than 2 and lss than 35. How mny whole vaues of $x$ are so?"
+        "The root of $x$ is graeter than 2 and less than 35. How man whole values of $x$ are so?"
     )
     same_make = edited_copy.replace("35", "47")
     assert reasons([edited_copy, same_make], [question])[0] == ["benchmark-ngram", "kept"]
