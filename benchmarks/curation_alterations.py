@@ -4,7 +4,7 @@
 
 FOLDER holds math500.jsonl, aime24.jsonl, aime25.jsonl, math_train_7500.jsonl, aime_1983_2024.csv
 and s1k_questions_1000.json. 97 questions (57 of MATH500, 20 of AIME24, 20 of AIME25, by seed) are
-altered in one way at a time and put among the about 9,400 other real rows; "found" counts the
+altered in one way at a time and put among the 8,732 other real rows; "found" counts the
 altered ones that `decontaminate` removes, "altered" those whose text did change. At the end: what
 is removed from MATH train without figures, which holds no question of MATH500; five variants of
 one question, which share its first half; and how many rows of a random tenth of MATH train go that
