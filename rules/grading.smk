@@ -52,7 +52,7 @@ rule check_golds:
         settings=SETTINGS.grade(),
         code=code_id("grading.check_golds"),
     shell:
-        "python -m workflow_scripts.grading.check_golds --benchmarks {input.benchmarks} "
+        "exec python -m workflow_scripts.grading.check_golds --benchmarks {input.benchmarks} "
         "--golds {output.golds} --threads {threads} --settings {params.settings:q} --log {log}"
 
 

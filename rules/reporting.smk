@@ -304,6 +304,6 @@ rule show_estimate:
         settings=SETTINGS.show_estimate(),
         code=code_id("reporting.show_estimate"),
     shell:
-        "python -m workflow_scripts.reporting.show_estimate --training {input.training} "
+        "exec python -m workflow_scripts.reporting.show_estimate --training {input.training} "
         "--decoding {input.decoding} --table {output.table} "
         "--settings {params.settings:q} --log {log}"

@@ -77,7 +77,7 @@ rule forecast_training:
         settings=lambda w: SETTINGS.forecast_training(w.model),
         code=code_id("training.forecast_training"),
     shell:
-        "python -m workflow_scripts.training.forecast_training --estimate {output.estimate} "
+        "exec python -m workflow_scripts.training.forecast_training --estimate {output.estimate} "
         "--settings {params.settings:q} --log {log}"
 
 

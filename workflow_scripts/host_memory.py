@@ -6,6 +6,7 @@ its folder or its name; Snakemake asks again when the job is about to start.
 
 import math
 import re
+from contextlib import suppress
 from pathlib import Path
 
 from workflow_scripts.common.artifacts import read_json
@@ -49,15 +50,15 @@ class HostMemory:
         """Parameters of a model of the study; a trained one has as many as its base."""
         card = Path(self.study.results) / "models" / model / "model.json"
         if card.is_file():
-            return int(read_json(card)["parameters"])
+            # A broken or older card is named by the job that reads it, not while planning.
+            with suppress(UserError, KeyError, TypeError, ValueError):
+                return int(read_json(card)["parameters"])
         if model in self.study.trained:
             return self.parameters(self.study.base_of(model))
         path = self.study.downloads[model]["path"]
         held = sum(file.stat().st_size for file in Path(path).glob("*.safetensors"))
         if held:
-            config = model_config(Path(path))
-            kind = config.get("dtype") or config.get("torch_dtype") or "bfloat16"
-            return held // BYTES.get(kind, 2)
+            return held // BYTES.get(_dtype(Path(path)), 2)
         named = re.search(r"(\d+(?:\.\d+)?)\s?b\b", Path(path).name, re.IGNORECASE)
         return int(1.1e9 * float(named[1]) if named else UNKNOWN)
 
@@ -77,6 +78,13 @@ class HostMemory:
         card = Path(self.study.results) / "models" / name / "model.json"
         known = read_card(card).path if card.is_file() else self.study.downloads[name]["path"]
         return Path(known)
+
+
+def _dtype(folder: Path) -> str:
+    with suppress(UserError):
+        config = model_config(folder)
+        return str(config.get("dtype") or config.get("torch_dtype") or "bfloat16")
+    return "bfloat16"  # the job itself says what is wrong with config.json
 
 
 def _mb(size: float, attempt: int) -> int:
