@@ -1,12 +1,15 @@
 """Random edits of LaTeX answers, graded through the pool: no crash, no hang, a verdict for each.
 
     python -m benchmarks.grading_fuzz [--minutes 60] [--seed 42] [--threads 2] [--fixtures FILE]
+        [--errors FILE]
 
 Starts from the labelled pairs of the tests (or any file of {"gold", "prediction"} lines), and
 deletes, repeats, swaps and inserts pieces: commands, brackets, digits, Unicode, control characters,
 phrases. Checked for every batch: each answer has exactly one verdict with a rule; a verdict "equal"
 survives being asked twice; no task took longer than its deadline. Exits 1 at the first violation,
-with the answer that caused it.
+with the answer that caused it. A verdict `error:...` (an exception in a worker) is a fault too, but
+the run goes on: the pair and the end of its traceback are printed and appended to --errors, and the
+run exits 1 at its end.
 """
 
 import argparse
@@ -14,11 +17,12 @@ import json
 import random
 import sys
 import time
+import traceback
 from collections import Counter
 from pathlib import Path
 
 from workflow_scripts.grading.batch import Limits, Verdict, grade_all
-from workflow_scripts.grading.grader import Question, default_kind
+from workflow_scripts.grading.grader import Question, compare, default_kind, find
 
 FIXTURES = Path(__file__).resolve().parents[1] / "tests" / "grading" / "pairs.jsonl"
 PIECES = (
@@ -74,6 +78,45 @@ def check(pairs: list[tuple[str, str]], verdicts: list[Verdict], limits: Limits)
     return None
 
 
+def cause(pair: tuple[str, str]) -> str:
+    """Where and why a pair raises: the last frame and the exception, from a replay in this process.
+
+    A worker raised at once on it, so the replay needs no deadline.
+    """
+    question = Question(pair[0], default_kind(pair[0]))
+    try:
+        compare(question, find(pair[1], question))
+    except Exception as error:
+        frames = traceback.extract_tb(error.__traceback__)
+        ours = [frame for frame in frames if "workflow_scripts" in frame.filename] or frames
+        places = [f"{Path(f.filename).name}:{f.lineno} {f.name}" for f in (ours[-1], frames[-1])]
+        return f"{' > '.join(dict.fromkeys(places))}: {type(error).__name__}: {error}"[:500]
+    return "no exception in a replay"
+
+
+def errors_of(
+    pairs: list[tuple[str, str]], verdicts: list[Verdict], seed: int
+) -> list[dict[str, str | int]]:
+    """Every pair that raised in a worker, with its cause."""
+    return [
+        {"gold": pair[0], "prediction": pair[1], "rule": verdict.rule, "cause": cause(pair)}
+        | {"seed": seed}
+        for pair, verdict in zip(pairs, verdicts, strict=True)
+        if verdict.rule.startswith("error:") or verdict.extraction.startswith("error:")
+    ]
+
+
+def keep(errors: list[dict[str, str | int]], path: Path) -> None:
+    """Print errors, and append them to a file."""
+    if not errors:
+        return
+    with path.open("a") as file:
+        for error in errors:
+            line = json.dumps(error)
+            print(f"error verdict: {line}", flush=True)
+            file.write(line + "\n")
+
+
 def main() -> None:
     """Fuzz for the given time; print counts by rule."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -81,11 +124,18 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=42)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--fixtures", type=Path, default=FIXTURES)
+    parser.add_argument(
+        "--errors",
+        type=Path,
+        default=Path("grading_fuzz_errors.jsonl"),
+        help="file that pairs with an error verdict are appended to (%(default)s)",
+    )
     args = parser.parse_args()
     fixtures = [json.loads(line) for line in args.fixtures.open()]
     rng, limits = random.Random(args.seed), Limits(timeout=3.0, threads=args.threads)
     end = time.monotonic() + 60 * args.minutes
     rules: Counter[str] = Counter()
+    raised = 0
     while time.monotonic() < end:
         pairs = batch(rng, fixtures, 2000)
         questions = [Question(gold, default_kind(gold)) for gold, _ in pairs]
@@ -94,8 +144,14 @@ def main() -> None:
         if fault:
             print(f"seed {args.seed}: {fault}")
             sys.exit(1)
+        errors = errors_of(pairs, verdicts, args.seed)
+        keep(errors, args.errors)
+        raised += len(errors)
         rules.update(verdict.rule for verdict in verdicts)
         print(f"{sum(rules.values())} answers, {dict(rules.most_common(30))}", flush=True)
+    if raised:
+        print(f"seed {args.seed}: {raised} error verdicts, kept in {args.errors}")
+        sys.exit(1)
 
 
 if __name__ == "__main__":

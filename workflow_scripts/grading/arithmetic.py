@@ -99,7 +99,7 @@ class _Reader:
                     raise _Foreign
                 factors.append(sympy.Pow(below, -1, evaluate=False))
             elif self.starts_factor():
-                if self.next()[0].isdigit() or self.next()[0] == ".":
+                if self.next()[0].isdecimal() or self.next()[0] == ".":
                     raise _Foreign  # two numbers side by side
                 factors.append(self.power())
             else:
@@ -140,7 +140,7 @@ class _Reader:
         if not token:
             raise _Foreign
         self.at += 1
-        if token[0].isdigit() or (token[0] == "." and len(token) > 1):
+        if token[0].isdecimal() or (token[0] == "." and len(token) > 1):
             return sympy.Rational(token)
         if token == "\\frac":
             return self.fraction()
@@ -201,7 +201,7 @@ class _Reader:
         """What a function without brackets takes: a number, then letters, roots and fractions."""
         factors: list[sympy.Expr] = []
         while (token := self.next()) and (
-            (token[0].isdigit() and not factors) or token in ("\\pi", "\\frac", "\\sqrt")
+            (token[0].isdecimal() and not factors) or token in ("\\pi", "\\frac", "\\sqrt")
             or token in _GREEK or (len(token) == 1 and token.isalpha())
         ):  # fmt: skip
             factors.append(self.power())

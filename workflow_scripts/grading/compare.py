@@ -96,6 +96,7 @@ def _fallback(gold: str, candidate: str, rule: str) -> Outcome:
 
 def same_forms(gold: Form, candidate: Form) -> Outcome:
     """Compare two forms; raises Unparsed, TooLarge or Undefined from the scalars inside."""
+    gold, candidate = _relation_in(gold), _relation_in(candidate)
     if isinstance(gold, Relation) or isinstance(candidate, Relation):
         return _with_relation(gold, candidate)
     if _fractional_part(gold) != _fractional_part(candidate):
@@ -120,9 +121,15 @@ def same_forms(gold: Form, candidate: Form) -> Outcome:
 
 def _single(answer: Form) -> Form:
     """A set or bracket with one member is that member."""
-    if isinstance(answer, Group) and len(answer.items) == 1:
-        return answer.items[0]
+    while isinstance(answer, Group) and len(answer.items) == 1:
+        answer = answer.items[0]
     return answer
+
+
+def _relation_in(answer: Form) -> Form:
+    """The relation that stands alone in brackets, as in `\\{x=2\\}`; any other form as it is."""
+    inner = _single(answer)
+    return inner if isinstance(inner, Relation) else answer
 
 
 def _fractional_part(answer: Form) -> bool:

@@ -135,7 +135,15 @@ def approximate(tree: sympy.Expr, at: dict[sympy.Symbol, mpmath.mpf] | None = No
     """
     try:
         return _value(tree, at or {}, 0)
-    except (ZeroDivisionError, OverflowError, TypeError, mpmath.libmp.NoConvergence) as error:
+    except (TooLarge, Undefined):
+        raise
+    except (  # ValueError: mpmath's poles, and no whole number for infinity
+        ValueError,
+        ZeroDivisionError,
+        OverflowError,
+        TypeError,
+        mpmath.libmp.NoConvergence,
+    ) as error:
         raise Undefined(str(error)) from None
 
 
@@ -235,7 +243,7 @@ def digits_for(*trees: sympy.Expr) -> int:
 def _width(tree: sympy.Expr) -> int:
     """Decimal exponent, without its sign, of the widest constant part with more than 20 digits."""
     if tree.is_Rational and tree != 0:
-        return max(_wide(len(str(abs(tree.p)))), _wide(len(str(tree.q)))) if tree.q < _BIG else 0
+        return max(_wide(_length(tree.p)), _wide(_length(tree.q))) if tree.q < _BIG else 0
     if tree.is_Atom:
         return 0
     widest = max((_width(arg) for arg in tree.args), default=0)
@@ -247,6 +255,11 @@ def _width(tree: sympy.Expr) -> int:
         if value and mpmath.isfinite(value):
             widest = max(widest, _wide(abs(int(mpmath.log10(value)))))
     return widest
+
+
+def _length(whole: int) -> int:
+    """Decimal digits of a whole number, one too many at times; Python spells 4,300 at most."""
+    return int(abs(whole).bit_length() * math.log10(2)) + 1
 
 
 def sign_of(tree: sympy.Expr) -> int:

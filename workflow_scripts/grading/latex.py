@@ -83,11 +83,14 @@ def _converted(latex: str, mode: PredictionMode) -> sympy.Expr:
 def _settled(found: object) -> sympy.Expr:
     if isinstance(found, sympy.MatrixBase) or not isinstance(found, sympy.Expr):
         raise Unparsed("not a scalar")
-    if found.has(sympy.UnevaluatedExpr):
-        found = found.replace(sympy.UnevaluatedExpr, lambda value: value)
-    bound = found.atoms(sympy.Sum, sympy.Product, sympy.Integral)
-    if _IMAGINARY in found.free_symbols and not bound:
-        found = found.xreplace({_IMAGINARY: sympy.I})
+    try:
+        if found.has(sympy.UnevaluatedExpr):
+            found = found.replace(sympy.UnevaluatedExpr, lambda value: value)
+        bound = found.atoms(sympy.Sum, sympy.Product, sympy.Integral)
+        if _IMAGINARY in found.free_symbols and not bound:
+            found = found.xreplace({_IMAGINARY: sympy.I})
+    except ValueError as error:  # the greatest of numbers that have no order
+        raise Unparsed(f"no value: {str(error)[:80]}") from None
     return found
 
 

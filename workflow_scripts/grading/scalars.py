@@ -1,5 +1,6 @@
 """Whether two scalars are the same value: typed numbers, then exact values, then sample points."""
 
+from collections.abc import Callable
 from fractions import Fraction
 
 import mpmath
@@ -181,8 +182,21 @@ def _settled(tree: sympy.Expr) -> sympy.Expr:
     """Unknown functions as symbols; integrals and limits carried out."""
     tree = tree.replace(lambda e: isinstance(e, AppliedUndef), lambda e: sympy.Symbol(str(e)))
     if tree.has(*UNSETTLED):
-        tree = tree.doit()
+        tree = _by_sympy(tree.doit)
     return tree
+
+
+def _by_sympy(work: Callable[[], sympy.Expr]) -> sympy.Expr:
+    """The result of an integration, a limit or a simplification.
+
+    Raises Undefined for whatever sympy's algorithms run into (they raise many kinds of errors).
+    """
+    try:
+        return work()
+    except (MemoryError, RecursionError):
+        raise
+    except Exception as error:
+        raise Undefined(f"sympy: {type(error).__name__}: {str(error)[:80]}") from None
 
 
 def spelling(tree: sympy.Expr) -> tuple:
@@ -229,7 +243,7 @@ def _same_expressions(left: sympy.Expr, right: sympy.Expr) -> Outcome:
         return Outcome(True, "symbolic")
     found = _at_points(left, right)
     if found is None:
-        equal = sympy.simplify(left - right) == 0
+        equal = _by_sympy(lambda: sympy.simplify(left - right)) == 0
         return Outcome(True, "symbolic", frozenset({"form"})) if equal else refused("symbolic")
     if not found:
         return refused("symbolic")

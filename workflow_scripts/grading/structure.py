@@ -154,7 +154,7 @@ def _base(text: str, _: int) -> Form | None:
     if match is None:
         return None
     name = match["base"]
-    base = _BASES.get(name) or (int(name) if name.isdigit() and len(name) < 3 else 0)
+    base = _BASES.get(name) or (int(name) if name.isdecimal() and len(name) < 3 else 0)
     digits = match["digits"].lstrip("-").upper()
     if not 2 <= base <= 36 or any(int(digit, 36) >= base for digit in digits):
         return None
@@ -175,7 +175,7 @@ def _ratio(text: str, depth: int) -> Form | None:
         return None
     if is_name(parts[0].strip()) and re.search(r"[<>=]|\\[lg]e", body):
         return None
-    time = bool(_TIME.match(body)) and parts[1].strip().isdigit() and int(parts[1]) < 60
+    time = bool(_TIME.match(body)) and parts[1].strip().isdecimal() and int(parts[1]) < 60
     items = tuple(form(part, depth + 1) for part in parts)
     if not all(isinstance(item, Scalar) for item in items):
         return None
