@@ -7,6 +7,7 @@ import pytest
 
 from workflow_scripts.common.code_id import closure
 from workflow_scripts.grading.arithmetic import arithmetic
+from workflow_scripts.grading.compare import same_answer
 from workflow_scripts.grading.evaluate import TooLarge, approximate, exact
 from workflow_scripts.grading.latex import _parsed, expression
 from workflow_scripts.grading.numbers import number
@@ -126,3 +127,34 @@ def test_magnitudes_are_bounded_before_they_are_computed(text: str) -> None:
 def test_the_code_identity_of_the_rule_covers_the_worker() -> None:
     names = {path.name for path in closure("workflow_scripts.grading.grade")}
     assert {"worker.py", "tasks.py", "compare.py", "latex.py", "arithmetic.py"} <= names
+
+
+@pytest.mark.parametrize(
+    ("gold", "candidate", "rule"),
+    [
+        ("dog", r"\{x=2\}", "symbolic"),  # a relation alone in a set
+        ("3", r"\{x=2\}", "number"),
+        (r"\{x=2\}", "3", "number"),
+        (r"\{x=2\}", r"\{3=x\}", "number"),
+        ("2", "(-3)!", "undefined"),  # a pole of the gamma function
+        ("x", "(x-x-1)!", "symbolic"),
+        (r"(1,2)\cup(3,4)", r"(1,2)\cup(3,(-3)!)", "undefined"),
+        ("2", r"\sum_{n=\log 0}^{9} n", "undefined"),  # no whole number for infinity
+        (r"\pi", r"\max(1,i)", "unparsed"),  # numbers without an order
+        ("2", "2+①", "unparsed"),  # a digit for isdigit, but no decimal one
+        ("12", "12 base ①", "unparsed"),
+        ("2", r"\int_0^1 10^{5000} dx", "too-large"),  # more digits than Python spells
+        ("x", r"\lim_{y\to 0} x 10^{6000}", "too-large"),
+    ],
+)
+def test_no_reading_raises(gold: str, candidate: str, rule: str) -> None:
+    outcome = same_answer(gold, candidate)
+    assert (outcome.equal, outcome.rule) == (False, rule)
+
+
+@pytest.mark.parametrize("answer", [r"\{x=2\}", r"\{\{x=2\}\}", "(x=2)"])
+def test_a_relation_alone_in_brackets_is_the_relation(answer: str) -> None:
+    assert same_answer("2", answer).equal
+    assert same_answer("x=2", answer).equal
+    assert same_answer(answer, "2").equal
+    assert same_answer(r"(-\infty,2)", r"\{x<2\}").equal

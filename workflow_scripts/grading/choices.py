@@ -19,7 +19,13 @@ from workflow_scripts.grading.letters import (
     INTRODUCES,
     LEADS,
     LISTS,
+    LOWER,
+    OTHERS,
+    PRAISE,
+    PRAISED,
     REASONED,
+    TICKED,
+    UNTOLD,
     WHOLE,
     flattened,
     hedged,
@@ -38,6 +44,7 @@ _RULED_OUT = re.compile(
     r"(?:answers?|options?|choices?)|\b(?:not|n't|isn't|if|whether|why)\b[^.\n]*\banswers?\b",
     re.IGNORECASE,
 )
+_NAMED = re.compile(r"\b(?:option|choice|answer|letter|statement|alternative)[\s:]*\Z", re.IGNORECASE)
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 MAX_ANCHORS = 200  # the last ones; no response states its answer more often
 Span = tuple[int, int]
@@ -148,10 +155,16 @@ def _stated(text: str, reader: _Reader) -> Extraction | None:
     """
     claims = _anchored(text, reader) + _chosen(text, CHOICES, 0, reader)
     closing = _chosen(text, CLOSING, _last_lines(text), reader)
+    praised = _chosen(text, PRAISE, _last_lines(text), reader)
+    closing += [claim for claim in praised if _is_final(text, claim)]
     claims += [claim for claim in closing if not _heads_a_list(text, claim.span[0])]
     claims = sorted(claims, key=lambda claim: claim.span[1])
     if claims:
         return claims[-1]
+    ticks = {bool(m["tick"]): m for m in TICKED.finditer(text)}
+    ticked = {m["letter"] for m in TICKED.finditer(text) if m["tick"]}
+    if len(ticked) == 1 and len(ticks) == 2:
+        return reader.within(ticked.pop(), "stated", ticks[True].span("letter"))
     graded = list(GRADED.finditer(text))
     right = {m["letter"] for m in graded if not (m["verdict"] or m["no"])}
     if len(right) == 1 and len({m["letter"] for m in graded}) > 1:
@@ -159,6 +172,15 @@ def _stated(text: str, reader: _Reader) -> Extraction | None:
         match = next(m for m in graded if m["letter"] == letter)
         return reader.within(letter, "stated", match.span("letter"))
     return None
+
+
+def _is_final(text: str, claim: Extraction) -> bool:
+    """Whether praise of an option ends the comparison: told to its end, and no other option after."""
+    start, stop = claim.span
+    others = {match["letter"] for match in OTHERS.finditer(text, stop)} - {claim.text}
+    return bool(
+        not others and PRAISED.search(text[max(0, start - 40) : start]) and not UNTOLD.match(text, stop)
+    )
 
 
 def _heads_a_list(text: str, at: int) -> bool:
@@ -181,14 +203,17 @@ def _chosen(
     """What the patterns find from `start` on; a hedge is a choice of none."""
     found = []
     for match in (m for pattern in patterns for m in pattern.finditer(text, start)):
-        letter, stop = match["letter"], match.end("letter")
+        name = "low" if match.groupdict().get("low") else "letter"
+        letter, stop = match[name].upper(), match.end(name)
         rest = text[stop : stop + 60]
-        if turned(text, match.start(), stop) or is_article(letter, rest.removeprefix(")")):
+        named = _NAMED.search(text[max(0, match.start(name) - 40) : match.start(name)].rstrip("([ "))
+        article = not (named or rest[:1] in (")", "]")) and is_article(letter, rest)
+        if article or turned(text, match.start(), stop):
             continue
         if hedged(letter, rest) or _other_before(text[max(0, match.start() - 40) : match.start()]):
-            found.append(Extraction(None, "hedge", match.span("letter")))
+            found.append(Extraction(None, "hedge", match.span(name)))
         else:
-            found.append(reader.within(letter, "stated", match.span("letter")))
+            found.append(reader.within(letter, "stated", match.span(name)))
     return found
 
 
@@ -224,6 +249,8 @@ def _anchored(text: str, reader: _Reader) -> list[Extraction]:
             continue
         either = re.match(r"(?:either|both|neither)\b", tail, re.IGNORECASE)
         claim = Extraction(None, "hedge", span) if either else reader.read(tail, span, "answer")
+        low = None if claim or either else LOWER.match(tail)
+        claim = reader.within(low["letter"], "answer", span) if low else claim
         claim = Extraction(by_text, "option-text", span) if by_text and either else claim
         if claim is not None and not _listed(text, place):
             found.append(claim)

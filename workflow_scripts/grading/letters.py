@@ -51,11 +51,18 @@ CHOICES = tuple(
         rf"(?i:\b{_NOUN}\s+(?:that|which)\s+(?:[\w-]+\s+){{1,8}}?{_VERB})[\s:]*(?i:{_FILLER}){_L}",
         r"(?i:\b(?:choose|select|pick|chose|selected|picked|selecting|choosing|picking|go(?:ing)?\s+with"
         rf"|opt(?:ing)?\s+for|choice\s+is|settle\s+on|vote\s+for)\b)[\s:]*(?i:{_FILLER}){_L}"
-        r"(?=\s*(?:[.,;:!)\n(]|\Z|because|since|as\b|for\b|which|over))",
+        r"(?=\s*(?:[.,;:!)\n(]|\Z|because|since|as\b|for\b|which|over|here\b|from\b|on\b|based\b))",
+        rf"(?i:\bI(?:'d|'ll|\s+will|\s+would|\s+shall)?\s+(?:(?:therefore|thus|simply)\s+)?"
+        rf"(?:answer|say|mark|submit)\b)[\s:]*(?i:{_FILLER}){_L}(?=\s*(?:[.,;:!)\n(]|\Z|because|since))",
+        r"(?i:\b(?:change|revise|switch|correct|update|amend)d?\s+(?:my|the)\s+(?:[\w-]+\s+)?(?:answer|choice|selection"
+        r"|mind)\b[^.\n]{0,40}?\bto)\s+"
+        rf"(?i:{_FILLER}){_L}(?=\s*(?:[.,;:!)\n(]|\Z|because|since))",
+        rf"(?i:\b(?:answer|option|choice)\s+(?:(?:can|could)\s+only\s+be|has\s+to\s+be|must\s+be"
+        rf"|should\s+be|would\s+be))[\s:]*(?i:{_FILLER}){_L}(?=\s*(?:[.,;:!)\n(]|\Z|because|since|instead))",
         rf"(?i:\b(?:conclude|means|suggests|implies|indicates)(?:\s+that)?(?:\s+(?:it|this))?\s*{_VERB}?)"
         rf"[\s:]*(?i:(?:the|correct|answer|option|choice|is|must|be)\b[\s:]*){{1,8}}{_L}",
         rf"{_L}[\s.:)]*(?i:(?:is|as|seems(?:\s+to\s+be)?|appears(?:\s+to\s+be)?|must\s+be|would\s+be|should\s+be)"
-        r"\s+(?:(?:the|therefore|clearly|indeed|thus|definitely|most|also|only|single)\s+){0,6}"
+        r"\s+(?:(?:the|therefore|clearly|indeed|thus|definitely|most|also|only|single|just|exactly|probably)\s+){0,6}"
         rf"(?:{_QUALITY}|answer|choice|option)\b)",
         rf"{_L}\s+(?i:(?:fits|matches|works|answers|satisfies)\b(?=[^.\n]{{0,60}}(?:best|correctly|\.|\Z)))",
         rf"(?i:\b(?:making|leaving|makes|leaves)\s+(?:option\s+|choice\s+)?){_L}\s+(?i:(?:as\s+)?the\b)",
@@ -77,19 +84,56 @@ CLOSING = tuple(
         rf"(?i:\b(?:option|choice|answer)\b)[\s:]*{_L}[\s.!]*\Z",
         rf"(?i:\b(?:it's|it\s+is|it\s+must\s+be|gives|only)\b)[\s:]*{_L}[\s.!]*\Z",
         rf"{_L}\s+it\s+is\b",
-        r"(?i:\b(?:shown|given|described|depicted|represented|listed)\s+(?:in|by|as|under)\b"
-        r"|\b(?:closest|nearest|equal)\s+to\b)[\s:]*"
-        rf"(?i:(?:the|option|choice|answer|letter|structure|statement)\b[\s:]*){{0,3}}{_L}",
+        r"(?i:\bleft\s+with|\bthe\s+one\s+(?:in|under|of|labell?ed|given\s+(?:in|by|as)))[\s:]*"
+        rf"(?i:(?:only|just|option|choice|answer|letter)\s+){{0,2}}{_L}"
+        r"(?=\s*(?:[.,;!)\n(]|\Z))",
+        r"(?:(?<![A-Za-z\d])\d[\d.,]*(?:\s?[^\s→]{1,8})?|\b(?i:answer|correct|choice|true))\s*(?:→|⇒|->|=>|⟹|⟶)\s*"
+        rf"(?i:(?:option|choice|answer)\s+)?{_L}[\s.!]*(?=\n|\Z)",
+        rf"(?i:(?m:^)[ \t]*final(?:\s+(?:answer|choice))?\s*[:=-])\s*(?i:{_FILLER})"
+        rf"(?:{_L}|\((?P<low>[a-z])\))[\s.!]*(?=\n|\Z)",
+        rf"{_L},?\s+(?i:is\s+(?:exactly\s+|precisely\s+)?(?:what|the\s+(?:one|case|winner)\b))",
+        rf"(?i:\b(?:is|exactly|precisely|just)\s+what\s+(?:(?:option|choice|answer|statement)\s+)?){_L}\s+(?i:says|states|describes|claims|predicts|shows)\b",
+        rf"(?i:\b(?:is|it's|choose|pick|select|take|be)\s+the\s+){_L}\s+(?i:option|choice|answer|one)\b",
+        rf"\?\s+(?i:(?:option|choice|answer|statement)\s+)?{_L}\s+(?i:is|does|has)(?:\.|,?\s+(?i:since|because)\b)",
         rf"(?i:\bonly\s+(?:option\s+|choice\s+)?){_L}\s+(?i:remains|is\s+left|is\s+possible|holds)\b",
     )
 )
+# Praise of one option: it counts in the last lines, if no later sentence goes on to another one.
+PRAISE = tuple(
+    re.compile(pattern)
+    for pattern in (
+        rf"{_L}\s+(?i:holds|works|survives|stands|fits|remains)\b[\s,]+(?i:(?:while|whereas|and|but)\s+"
+        r"(?:all\s+|none\s+of\s+)?(?:the\s+)?(?:others?|rest)\b)",
+        rf"{_L}\s+(?i:(?:alone|best|correctly|exactly|precisely|perfectly|fully|most\s+\w+ly)\s+"
+        r"(?:describes?|explains?|captures?|accounts?|reflects?|states?|gives?|represents?|summari[sz]es?"
+        r"|satisf(?:y|ies)|predicts?|shows?|identif(?:y|ies)|reproduces?|depicts?|expresses)\b)",
+        rf"{_L},?\s+(?i:(?:describes?|explains?|captures?|gives?|has|shows?|states?|satisfies|reproduces|predicts?"
+        r"|contains|obeys)\s+(?:exactly|precisely|correctly|(?:all|both)\s+of\s+|this\b|it\b|the\s+"
+        r"(?:right|correct|required|expected|observed|desired)\b))",
+        r"(?i:\b(?:shown|given|described|depicted|represented|listed)\s+(?:in|by|as|under)\b"
+        r"|\b(?:closest|nearest|equal)\s+to\b)[\s:]*"
+        rf"(?i:(?:the|option|choice|answer|letter|structure|statement)\b[\s:]*){{0,3}}{_L}",
+    )
+)
+PRAISED = re.compile(  # where it may stand: at the head of a clause, and told to its end
+    r"(?:\A|[.,;:!?\n(–-]|\b(?:option|choice|answer|statement|only|that|so|thus|hence|therefore|and|just))"
+    r"[\s(\[]*\Z",
+    re.IGNORECASE,
+)
+UNTOLD = re.compile(r"[^.!\n]*(?:\.\d[^.!\n]*)*(?:\Z|\n)|[^.!\n]*\b(?:but|however|although|except)\b")
+OTHERS = re.compile(r"[.;:!?\n][^.;\n]*?(?:(?i:option|choice|answer|statement)\s+|[(\s])\(?(?P<letter>[A-Z])(?![A-Za-z'’])")
 GRADED = re.compile(  # (A) Incorrect. (B) Correct.
     rf"(?:(?m:^)|(?<=[\s.;,])){_L}[\s.:)-]*(?i:(?:is\s+)?(?P<verdict>in)?correct\b|(?:is\s+)?(?P<no>false|wrong)\b"
     r"|(?:is\s+)?(?P<yes>true|right)\b)"
 )
 AT_END = re.compile(r"\(\s?(?P<letter>[A-Z])\s?\)[\s.]*\Z")
 BOLD = re.compile(r"\A\s*\*\*\(?(?P<letter>[A-Z])[).:]?\*\*(?=\s)")
-REASONED = re.compile(r"\A\s*(?P<letter>[A-Z]),?\s+(?:because|since)\b")
+REASONED = re.compile(r"\A\s*\(?(?P<letter>[A-Z])\)?\s*(?:[,:.]|-+|–|—)?\s+(?:because|since)\b")
+TICKED = re.compile(  # a list of options with a tick and crosses
+    r"(?m:^)[ \t•(\[-]*(?i:(?:option|choice|answer|statement)\s+)?(?P<letter>[A-Z])(?![A-Za-z'’])"
+    r"[^\n]{0,300}?(?:(?P<tick>[✓✔✅☑])|[✗✘❌✖])"
+)
+LOWER = re.compile(r"\(?(?P<letter>[a-z])\)(?=\s|\Z)")  # answer: c) the gene
 INTRODUCES = re.compile(  # a line after which a letter line is the answer
     r"\b(?:answer|option|choice|conclusion|correct|best|is|are|be)\b[^.\n]{0,60}:\s*\Z",
     re.IGNORECASE,
@@ -114,10 +158,11 @@ _REJECTED = re.compile(
 _TURNED = re.compile(  # words before a letter, in its clause, that take the choice back
     r"\b(?:not|n't|cannot|never|isn't|aren't|wasn't|eliminates?|eliminated|rules?\s+out|ruled\s+out"
     r"|unlike|same\s+as|similar\s+to|instead\s+of|rather\s+than|compared\s+(?:to|with)|than|except"
-    r"|whether|why|neither|incorrect|wrong|if|suppose|might|may|could|seem|tempting|excluding"
+    r"|whether|why|neither|none|incorrect|wrong|if|suppose|might|may|could|seem|tempting|excluding"
     r"|distractor|false|would\s+be\s+correct|assuming|contradicts?)\b|n't\b",
     re.IGNORECASE,
 )
+_ASIDES = re.compile(r"\([^()\n]*\)")  # "after ruling out A (wrong sign), C is"
 _SUPPOSED = re.compile(r"\b(?:if|were|suppose|assuming|had|unless|whether|when)\b", re.IGNORECASE)
 _CONDITION = re.compile(
     r"[\s)\].:]*(?:is|would be)?[^.\n]{0,60}\b(?:only\s+if|if\s+(?!any)|unless|would\s+require)\b"
@@ -147,7 +192,8 @@ def is_article(letter: str, rest: str) -> bool:
     if letter not in "AI" or not re.match(r"\s+[A-Za-z]", rest):
         return False
     return not re.match(
-        r"\s+(?:is|because|since|as|which|with|for|seems|appears|must|due|would|should|and|but|the)\b",
+        r"\s+(?:is|because|since|as|which|with|for|seems|appears|must|due|would|should|and|but|the"
+        r"|gives|has|describes|explains|holds|satisfies|correctly|alone|here)\b",
         rest,
     )
 
@@ -163,12 +209,12 @@ def turned(text: str, start: int, stop: int) -> bool:
     `start` and `stop` are where the statement and its letter stand.
     """
     before = re.split(
-        r"[.!?;\n]|,\s+(?=so\b|thus\b|therefore\b|hence\b|but\b|making\b|leaving\b)",
-        text[max(0, start - 160) : start],
+        r"[.!?;\n]|,\s+(?=(?:so|we(?:'re|\s+are))\b|thus\b|therefore\b|hence\b|but\b|making\b|leaving\b)",
+        _ASIDES.sub("", text[max(0, start - 160) : start]),
     )[-1]
     if re.match(r"\s*(?:making|leaving|so|thus|hence|therefore)\b", text[start:stop]):
         before = ""  # a conclusion from the clause before it
-    if before.rstrip().endswith(",") and not _SUPPOSED.search(before):
+    if before.rstrip().removesuffix(" and").endswith(",") and not _SUPPOSED.search(before):
         before = ""  # "since A and B contradict it, D must be true"
     inside = text[start:stop].split(" but ")[-1]
     near = " ".join(before.split()[-12:])

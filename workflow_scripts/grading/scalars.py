@@ -204,19 +204,26 @@ def spelling(tree: sympy.Expr) -> tuple:
 
     Order, nesting of sums and products, and how a rational coefficient is written do not count.
     """
-    if tree.is_Rational or not tree.args:
+    if tree.is_Rational:
+        return (_hex(tree),)
+    if not tree.args:
         return (str(tree),)
     if tree.is_Add or tree.is_Mul:
         coefficient, rest = _flat(tree, tree.func)
         if not rest:
-            return (str(coefficient),)
+            return (_hex(coefficient),)
         neutral = coefficient == (0 if tree.is_Add else 1)
         if neutral and len(rest) == 1:
             return rest[0]
-        return (tree.func.__name__, str(coefficient), *sorted(rest))
+        return (tree.func.__name__, _hex(coefficient), *sorted(rest))
     if isinstance(tree, sympy.exp):
         return ("Pow", ("E",), *(spelling(arg) for arg in tree.args[-1:]))
     return (tree.func.__name__, *(spelling(arg) for arg in tree.args))
+
+
+def _hex(value: sympy.Rational) -> str:
+    """A rational as text of any length: Python spells decimals of 4,300 digits at most."""
+    return f"{int(value.p):x}/{int(value.q):x}"
 
 
 def _flat(tree: sympy.Expr, kind: type) -> tuple[sympy.Rational, list[tuple]]:
