@@ -1,6 +1,12 @@
 """The rule: one grade for every generation, only the answer text read."""
 
 import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -70,3 +76,41 @@ def test_a_generation_without_question_is_an_error(files: argparse.Namespace) ->
     GENERATION.write(path, frame, {})
     with pytest.raises(InputError, match="2 generations of questions that no benchmark has.*q9q1"):
         work(files)
+
+
+def test_an_interrupt_ends_in_one_line_without_an_orphan(tmp_path: Path) -> None:
+    common = {"dataset": "d", "question": "?", "prompt": "?", "gold": "5", "kind": "math"}
+    questions = [{**common, "question_id": f"q{i}", "position": i} for i in range(40)]
+    BENCHMARK.write(tmp_path / "b.parquet", BENCHMARK.frame(questions), {})
+    slow = r"$\boxed{\binom{3000000}{1500000}+%d}$"
+    rows = [generation(f"q{i}", "natural", slow % i) for i in range(40)]
+    GENERATION.write(tmp_path / "g.parquet", GENERATION.frame(rows), {})
+    command = [
+        sys.executable, "-m", "workflow_scripts.grading.grade",
+        "--generations", str(tmp_path / "g.parquet"), "--benchmarks", str(tmp_path / "b.parquet"),
+        "--grades", str(tmp_path / "out.parquet"), "--threads", "2",
+        "--settings", json.dumps({**SETTINGS, "timeout": 120.0}), "--log", str(tmp_path / "log"),
+    ]  # fmt: skip
+    running = subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, cwd=Path(__file__).resolve().parents[2],
+        start_new_session=True,
+        # a job in the background of a shell inherits that interrupts are ignored
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )  # fmt: skip
+    while not children(running.pid) or "answers:" not in (tmp_path / "log").read_text():
+        assert running.poll() is None  # comparisons begin when the answers are found
+        time.sleep(0.1)
+    workers = children(running.pid)
+    os.killpg(running.pid, signal.SIGINT)  # as a terminal does: to the workers, too
+    _, errors = running.communicate(timeout=30)
+    assert running.returncode == 130
+    assert errors.splitlines()[0].startswith("interrupted") and "Traceback" not in errors
+    assert "Traceback" not in (tmp_path / "log").read_text()
+    assert len(workers) == 2 and not [pid for pid in workers if Path(f"/proc/{pid}").exists()]
+    assert not (tmp_path / "out.parquet").exists()
+
+
+def children(pid: int) -> list[int]:
+    """Processes whose parent is `pid` (Linux)."""
+    listed = Path(f"/proc/{pid}/task/{pid}/children")
+    return [int(child) for child in listed.read_text().split()] if listed.exists() else []

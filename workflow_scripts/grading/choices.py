@@ -41,10 +41,12 @@ from workflow_scripts.grading.runs import squeezed
 _WIDE = str.maketrans(WIDE)
 _RULED_OUT = re.compile(
     r"\b(?:incorrect|wrong|other|explanations?|false|possible|rejected|remaining)\s+(?:[\w-]+\s+)?"
-    r"(?:answers?|options?|choices?)|\b(?:not|n't|isn't|if|whether|why)\b[^.\n]*\banswers?\b",
+    r"(?:answers?|options?|choices?)|\b(?:not|n't|isn't|if|whether|why|assum(?:e|ing)|suppos(?:e|ing))\b[^.\n]*\banswers?\b",
     re.IGNORECASE,
 )
-_NAMED = re.compile(r"\b(?:option|choice|answer|letter|statement|alternative)[\s:]*\Z", re.IGNORECASE)
+_NAMED = re.compile(
+    r"\b(?:option|choice|answer|letter|statement|alternative)[\s:]*\Z", re.IGNORECASE
+)
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 MAX_ANCHORS = 200  # the last ones; no response states its answer more often
 Span = tuple[int, int]
@@ -160,7 +162,9 @@ def _stated(text: str, reader: _Reader) -> Extraction | None:
     claims += [claim for claim in closing if not _heads_a_list(text, claim.span[0])]
     claims = sorted(claims, key=lambda claim: claim.span[1])
     if claims:
-        return claims[-1]
+        trues = {m.span("letter"): m["letter"] for m in GRADED.finditer(text) if m["yes"]}
+        several = len(set(trues.values())) > 1 and claims[-1].span in trues
+        return Extraction(None, "hedge", claims[-1].span) if several else claims[-1]
     ticks = {bool(m["tick"]): m for m in TICKED.finditer(text)}
     ticked = {m["letter"] for m in TICKED.finditer(text) if m["tick"]}
     if len(ticked) == 1 and len(ticks) == 2:
@@ -179,7 +183,9 @@ def _is_final(text: str, claim: Extraction) -> bool:
     start, stop = claim.span
     others = {match["letter"] for match in OTHERS.finditer(text, stop)} - {claim.text}
     return bool(
-        not others and PRAISED.search(text[max(0, start - 40) : start]) and not UNTOLD.match(text, stop)
+        not others
+        and PRAISED.search(text[max(0, start - 40) : start])
+        and not UNTOLD.match(text, stop)
     )
 
 
@@ -206,7 +212,9 @@ def _chosen(
         name = "low" if match.groupdict().get("low") else "letter"
         letter, stop = match[name].upper(), match.end(name)
         rest = text[stop : stop + 60]
-        named = _NAMED.search(text[max(0, match.start(name) - 40) : match.start(name)].rstrip("([ "))
+        named = _NAMED.search(
+            text[max(0, match.start(name) - 40) : match.start(name)].rstrip("([ ")
+        )
         article = not (named or rest[:1] in (")", "]")) and is_article(letter, rest)
         if article or turned(text, match.start(), stop):
             continue

@@ -83,7 +83,11 @@ CLOSING = tuple(
         rf"(?i:(?:option|choice|answer|letter|with)\s+){{0,4}}{_L}",
         rf"(?i:\b(?:option|choice|answer)\b)[\s:]*{_L}[\s.!]*\Z",
         rf"(?i:\b(?:it's|it\s+is|it\s+must\s+be|gives|only)\b)[\s:]*{_L}[\s.!]*\Z",
-        rf"{_L}\s+it\s+is\b",
+        rf"{_L}(?:,?\s+it\s+is\b|,\s+then[.!]?\s*\Z)",
+        rf"{_L}\s+(?i:comes\s+(?:the\s+)?(?:closest|nearest)|is\s+the\s+(?!(?:false|wrong|other|next|first)\b)[\w-]+\s+one)\b",
+        r"(?i:\b(?:to\s+sum\s+up|in\s+(?:summary|conclusion|short)|overall|conclusion|verdict|solution|result)"
+        rf"\s*:)[\s:]*{_L}(?=\s*(?:[.(]|\Z))",
+        rf"(?i:\b(?:tick|mark|circle|check|fill\s+in)\s+(?:the\s+)?(?:box|bubble|option|choice|answer|letter)\s+){_L}(?=\s*(?:[.!]|\Z))",
         r"(?i:\bleft\s+with|\bthe\s+one\s+(?:in|under|of|labell?ed|given\s+(?:in|by|as)))[\s:]*"
         rf"(?i:(?:only|just|option|choice|answer|letter)\s+){{0,2}}{_L}"
         r"(?=\s*(?:[.,;!)\n(]|\Z))",
@@ -104,12 +108,12 @@ PRAISE = tuple(
     for pattern in (
         rf"{_L}\s+(?i:holds|works|survives|stands|fits|remains)\b[\s,]+(?i:(?:while|whereas|and|but)\s+"
         r"(?:all\s+|none\s+of\s+)?(?:the\s+)?(?:others?|rest)\b)",
-        rf"{_L}\s+(?i:(?:alone|best|correctly|exactly|precisely|perfectly|fully|most\s+\w+ly)\s+"
+        rf"{_L}\s+(?i:alone\s+\w+|(?:best|correctly|exactly|precisely|perfectly|fully|most\s+\w+ly)\s+"
         r"(?:describes?|explains?|captures?|accounts?|reflects?|states?|gives?|represents?|summari[sz]es?"
         r"|satisf(?:y|ies)|predicts?|shows?|identif(?:y|ies)|reproduces?|depicts?|expresses)\b)",
-        rf"{_L},?\s+(?i:(?:describes?|explains?|captures?|gives?|has|shows?|states?|satisfies|reproduces|predicts?"
+        rf"{_L},?\s+(?i:(?:describes?|explains?|captures?|gives?|has|shows?|provides?|offers?|states?|satisfies|reproduces|predicts?"
         r"|contains|obeys)\s+(?:exactly|precisely|correctly|(?:all|both)\s+of\s+|this\b|it\b|the\s+"
-        r"(?:right|correct|required|expected|observed|desired)\b))",
+        r"(?:most|best|right|correct|required|expected|observed|desired)\b))",
         r"(?i:\b(?:shown|given|described|depicted|represented|listed)\s+(?:in|by|as|under)\b"
         r"|\b(?:closest|nearest|equal)\s+to\b)[\s:]*"
         rf"(?i:(?:the|option|choice|answer|letter|structure|statement)\b[\s:]*){{0,3}}{_L}",
@@ -120,8 +124,12 @@ PRAISED = re.compile(  # where it may stand: at the head of a clause, and told t
     r"[\s(\[]*\Z",
     re.IGNORECASE,
 )
-UNTOLD = re.compile(r"[^.!\n]*(?:\.\d[^.!\n]*)*(?:\Z|\n)|[^.!\n]*\b(?:but|however|although|except)\b")
-OTHERS = re.compile(r"[.;:!?\n][^.;\n]*?(?:(?i:option|choice|answer|statement)\s+|[(\s])\(?(?P<letter>[A-Z])(?![A-Za-z'’])")
+UNTOLD = re.compile(
+    r"[^.!\n]*(?:\.\d[^.!\n]*)*(?:\Z|\n)|[^.!\n]*\b(?:but|however|although|except)\b"
+)
+OTHERS = re.compile(
+    r"[.;:!?\n][^.;\n]*?(?:(?i:option|choice|answer|statement)\s+|[(\s])\(?(?P<letter>[A-Z])(?![A-Za-z'’])"
+)
 GRADED = re.compile(  # (A) Incorrect. (B) Correct.
     rf"(?:(?m:^)|(?<=[\s.;,])){_L}[\s.:)-]*(?i:(?:is\s+)?(?P<verdict>in)?correct\b|(?:is\s+)?(?P<no>false|wrong)\b"
     r"|(?:is\s+)?(?P<yes>true|right)\b)"
@@ -159,11 +167,13 @@ _TURNED = re.compile(  # words before a letter, in its clause, that take the cho
     r"\b(?:not|n't|cannot|never|isn't|aren't|wasn't|eliminates?|eliminated|rules?\s+out|ruled\s+out"
     r"|unlike|same\s+as|similar\s+to|instead\s+of|rather\s+than|compared\s+(?:to|with)|than|except"
     r"|whether|why|neither|none|incorrect|wrong|if|suppose|might|may|could|seem|tempting|excluding"
-    r"|distractor|false|would\s+be\s+correct|assuming|contradicts?)\b|n't\b",
+    r"|distractor|false|would\s+be\s+correct|assum(?:e|ing)|supposing|contradicts?)\b|n't\b",
     re.IGNORECASE,
 )
 _ASIDES = re.compile(r"\([^()\n]*\)")  # "after ruling out A (wrong sign), C is"
-_SUPPOSED = re.compile(r"\b(?:if|were|suppose|assuming|had|unless|whether|when)\b", re.IGNORECASE)
+_SUPPOSED = re.compile(
+    r"\b(?:if|were|suppos(?:e|ing)|assum(?:e|ing)|had|unless|whether|when)\b", re.IGNORECASE
+)
 _CONDITION = re.compile(
     r"[\s)\].:]*(?:is|would be)?[^.\n]{0,60}\b(?:only\s+if|if\s+(?!any)|unless|would\s+require)\b"
 )
@@ -193,7 +203,7 @@ def is_article(letter: str, rest: str) -> bool:
         return False
     return not re.match(
         r"\s+(?:is|because|since|as|which|with|for|seems|appears|must|due|would|should|and|but|the"
-        r"|gives|has|describes|explains|holds|satisfies|correctly|alone|here)\b",
+        r"|gives|has|describes|explains|holds|satisfies|correctly|alone|here|on|provides|comes)\b",
         rest,
     )
 

@@ -5,7 +5,8 @@ import re
 from workflow_scripts.grading.forms import Base, Form, Ratio, Scalar, Words
 from workflow_scripts.grading.outcome import Outcome, joined, refused
 from workflow_scripts.grading.scalars import same_scalars
-from workflow_scripts.grading.words import counted, same_words, words_of
+from workflow_scripts.grading.units import quantity
+from workflow_scripts.grading.words import counted, counted_things, same_words, words_of
 
 
 def with_words(gold: Form, candidate: Form) -> Outcome:
@@ -20,6 +21,10 @@ def with_words(gold: Form, candidate: Form) -> Outcome:
         value = Scalar(str(counted(words.text)))
         pair = (value, other) if words is gold else (other, value)
         return same_scalars(*pair).flagged("text")
+    things = _things(words.text)
+    if isinstance(other, Scalar) and things is not None:
+        pair = (things, other) if words is gold else (other, things)
+        return same_scalars(*pair).flagged("text")
     if isinstance(other, Scalar) and not other.unit:
         ours, theirs = _both_words(gold, candidate)
         if not isinstance(gold, Words) and re.search(r"\d", ours):
@@ -27,6 +32,16 @@ def with_words(gold: Form, candidate: Form) -> Outcome:
         equal, sentence = same_words(ours, theirs)
         return Outcome(equal and not sentence, "text")
     return refused("text" if isinstance(gold, Words) else "unparsed")
+
+
+def _things(text: str) -> Scalar | None:
+    """`exactly three solutions` as the scalar that `3 solutions` is; None for other words."""
+    found = counted_things(text)
+    if found is None:
+        return None
+    taken = quantity(f"{found[0]} {found[1]}")
+    plain = taken.body == str(found[0]) and not taken.odd
+    return Scalar(taken.body, taken.unit, taken.percent) if plain else None
 
 
 def _both_words(*answers: Form) -> tuple[str, str]:

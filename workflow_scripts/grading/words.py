@@ -50,9 +50,12 @@ _NOUNS = {
     "car", "box", "curve", "value", "answer", "direction", "polygon", "solid", "integer",
     "because", "since", "as", "for", "when", "with", "by", "here", "overall",
 }  # fmt: skip
-_VERBS = {
-    "is", "has", "was", "had", "will", "wins", "won", "runs", "gets", "does", "did", "can",
-    "should", "finished", "finishes",
+_WINS = {"wins", "won", "runs", "finished", "finishes", "does", "did"}
+_VERBS = {"is", "has", "was", "had", "will", "gets", "can", "should"}
+# What a verb goes on with if it says that the name is it: "is the tallest", not "was replaced".
+_GOES_ON = {
+    "the", "a", "an", "it", "correct", "right", "first", "my", "our", "his", "her", "their",
+    "its", "who", "what", "where", "when", "win", "be", "most", "more",
 }  # fmt: skip
 _EXISTS = re.compile(  # there is no solution; the equation has no solutions
     r"^(?:there (?:is|are|exists?) |(?:the|this) (?:equation|system|inequality) has |it has )"
@@ -93,10 +96,33 @@ def same_words(gold: str, candidate: str) -> tuple[bool, bool]:
 def _stated(before: list[str], after: list[str]) -> bool:
     """Whether a name is what a sentence says: `the student is NAME`, `NAME has the most`."""
     if not before and after:
-        return after[0] in _VERBS or after[0] in _NOUNS
+        told = after[0] in _VERBS and (after[1:2] == [] or _tells(after[1]))
+        return told or after[0] in _WINS or after[0] in _NOUNS
     while before and before[-1] in _BETWEEN:
         before = before[:-1]
     return (not before or before[-1] in _COPULAS) and (not after or after[0] in _NOUNS)
+
+
+def _tells(word: str) -> bool:
+    return word in _GOES_ON or word.endswith("est")
+
+
+def counted_things(text: str) -> tuple[int, str] | None:
+    """(number, noun) of a number word before a noun: `exactly three solutions`, else None.
+
+    >>> counted_things("exactly three real solutions"), counted_things("at least three")
+    ((3, 'real solutions'), None)
+    """
+    text = re.sub(
+        r"^(?:there (?:is|are) )?(?:(?:exactly|only|just|precisely|a total of) )?", "", text
+    )
+    words = text.split()
+    for stop in range(len(words) - 1, 0, -1):
+        value = None if words[0] == "none" else counted(" ".join(words[:stop]))
+        if value is not None:
+            return value, " ".join(words[stop:])
+    value = counted(text)
+    return None if value is None else (value, "")
 
 
 def counted(text: str) -> int | None:
