@@ -179,7 +179,7 @@ def _stated(text: str, reader: _Reader) -> Extraction | None:
 
 
 def _is_final(text: str, claim: Extraction) -> bool:
-    """Whether praise of an option ends the comparison: told to its end, and no other option after."""
+    """Whether praise of an option ends the comparison: it is told whole, and no other follows."""
     start, stop = claim.span
     others = {match["letter"] for match in OTHERS.finditer(text, stop)} - {claim.text}
     return bool(
