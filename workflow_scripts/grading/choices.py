@@ -49,6 +49,7 @@ _NAMED = re.compile(
 )
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 MAX_ANCHORS = 200  # the last ones; no response states its answer more often
+MAX_PRAISED = 10  # the last ones; each is read to the end of the text
 Span = tuple[int, int]
 
 
@@ -158,7 +159,7 @@ def _stated(text: str, reader: _Reader) -> Extraction | None:
     claims = _anchored(text, reader) + _chosen(text, CHOICES, 0, reader)
     closing = _chosen(text, CLOSING, _last_lines(text), reader)
     praised = _chosen(text, PRAISE, _last_lines(text), reader)
-    closing += [claim for claim in praised if _is_final(text, claim)]
+    closing += [claim for claim in praised[-MAX_PRAISED:] if _is_final(text, claim)]
     claims += [claim for claim in closing if not _heads_a_list(text, claim.span[0])]
     claims = sorted(claims, key=lambda claim: claim.span[1])
     if claims:

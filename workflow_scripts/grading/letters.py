@@ -91,7 +91,7 @@ CLOSING = tuple(
         r"(?i:\bleft\s+with|\bthe\s+one\s+(?:in|under|of|labell?ed|given\s+(?:in|by|as)))[\s:]*"
         rf"(?i:(?:only|just|option|choice|answer|letter)\s+){{0,2}}{_L}"
         r"(?=\s*(?:[.,;!)\n(]|\Z))",
-        r"(?:(?<![A-Za-z\d])\d[\d.,]*(?:\s?[^\s→]{1,8})?|\b(?i:answer|correct|choice|true))\s*(?:→|⇒|->|=>|⟹|⟶)\s*"
+        r"(?:(?<![A-Za-z\d])\d[\d.,]{0,20}(?:\s?[^\s→]{1,8})?|\b(?i:answer|correct|choice|true))\s*(?:→|⇒|->|=>|⟹|⟶)\s*"
         rf"(?i:(?:option|choice|answer)\s+)?{_L}[\s.!]*(?=\n|\Z)",
         rf"(?i:(?m:^)[ \t]*final(?:\s+(?:answer|choice))?\s*[:=-])\s*(?i:{_FILLER})"
         rf"(?:{_L}|\((?P<low>[a-z])\))[\s.!]*(?=\n|\Z)",
@@ -128,7 +128,7 @@ UNTOLD = re.compile(
     r"[^.!\n]*(?:\.\d[^.!\n]*)*(?:\Z|\n)|[^.!\n]*\b(?:but|however|although|except)\b"
 )
 OTHERS = re.compile(
-    r"[.;:!?\n][^.;\n]*?(?:(?i:option|choice|answer|statement)\s+|[(\s])\(?(?P<letter>[A-Z])(?![A-Za-z'’])"
+    r"[.;:!?\n][^.;\n]{0,120}?(?:(?i:option|choice|answer|statement)\s+|[(\s])\(?(?P<letter>[A-Z])(?![A-Za-z'’])"
 )
 GRADED = re.compile(  # (A) Incorrect. (B) Correct.
     rf"(?:(?m:^)|(?<=[\s.;,])){_L}[\s.:)-]*(?i:(?:is\s+)?(?P<verdict>in)?correct\b|(?:is\s+)?(?P<no>false|wrong)\b"
