@@ -2,7 +2,7 @@
 
     python -m benchmarks.grading_peers [--pairs FILE] [--peers math-verify,inspect-ai] [--keep DIR]
 
-Makes an environment of its own in a temporary folder (pip; a minute), in which each peer grades
+Makes an environment of its own in a temporary folder (pip), in which each peer grades
 every pair of kinds math and integer from the whole prediction, with its own extraction and its own
 time limits (a bare answer in dollars, as the peers want it); our grader runs here. A pair that a
 peer fails on is refused. Pairs with a letter as the gold are left out: they need the options, and
