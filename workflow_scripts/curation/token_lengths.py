@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from workflow_scripts.common.errors import UserError
+from workflow_scripts.common.hard_texts import HARD
 from workflow_scripts.common.hub import Repository, snapshot
 from workflow_scripts.common.job import log
 from workflow_scripts.common.progress import Progress
@@ -20,16 +21,6 @@ Count = Callable[[Sequence[str]], list[int]]
 TOKENIZER_FILES = ("*.json", "*.model", "*.txt", "*.jinja")  # no weights, no code
 SAMPLE = 64  # texts on which a fast implementation must agree before it is trusted at all
 AGAIN = 2  # texts of every later batch on which it must agree too
-# Spellings that fast tokenizers get wrong: special tokens, combining characters, odd white space.
-HARD = (
-    "",
-    " ",
-    "\n\n  \t\n",
-    "<|im_start|>think\n1 + 1<|im_end|>",
-    "e\u0301 \u00e9 \u212b \ufb01 \u2260 =\u0338",
-    "\u4e00\u4e8c \U0001f600\u200d\U0001f4a9 \ufffd",
-    "x\r\ny\u00a0\u2003z   ...!!!1234567890",
-)
 
 
 class Differs(Exception):

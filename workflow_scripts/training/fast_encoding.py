@@ -7,16 +7,9 @@ itself, which is checked on the first texts and on hard ones of every set.
 from collections.abc import Sequence
 from typing import Any
 
+from workflow_scripts.common.hard_texts import HARD
+
 SAMPLE = 16  # texts on which the ids must be those of the tokenizer
-# Special tokens, combining characters, odd white space.
-HARD = (
-    " ",
-    "\n\n  \t\n",
-    "<|im_start|>think\n1 + 1<|im_end|>",
-    "e\u0301 \u00e9 \u212b \ufb01 \u2260 =\u0338",
-    "\u4e00\u4e8c \U0001f600\u200d\U0001f4a9 \ufffd",
-    "x\r\ny\u00a0\u2003z   ...!!!1234567890",
-)
 
 
 def encode_texts(tokenizer: Any, texts: Sequence[str]) -> list[list[int]]:
