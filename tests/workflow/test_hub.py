@@ -21,9 +21,10 @@ from tests.curation.stage import raw_row
 from tests.hub_server import NO_ACCESS, TOKEN, Hub, Repo, hub
 from tests.training import tiny
 from tests.workflow.snakemake_run import copy_checkout, snakemake
-from workflow_scripts.common.artifacts import read_facts, read_json
+from workflow_scripts.common.artifacts import read_facts
 from workflow_scripts.common.tables.benchmark import BENCHMARK
 from workflow_scripts.common.tables.pool import POOL
+from workflow_scripts.training.model_card import read_card
 
 ROOT = Path(__file__).resolve().parents[2]
 GPQA_CARD = """---
@@ -241,9 +242,9 @@ def test_a_model_that_is_busy_slow_and_breaks_off(
     repo.breaks = {"model.safetensors": 12 << 20}
     done = model(environment, tmp_path / "model.json")
     assert done.returncode == 0, done.stderr
-    card = read_json(tmp_path / "model.json")
-    assert card["revision"] == repo.commit and Path(card["path"]).name == repo.commit
-    whole = Path(card["path"]) / "model.safetensors"
+    card = read_card(tmp_path / "model.json")
+    assert card.revision == repo.commit and card.folder.name == repo.commit
+    whole = card.folder / "model.safetensors"
     assert whole.read_bytes() == repo.files["model.safetensors"]
     first, second = server.downloads("model.safetensors")
     assert first is None and second == f"bytes={10 << 20}-"  # the client keeps 10 MiB at a time
