@@ -11,7 +11,9 @@ import polars as pl
 from workflow_scripts.analysis import loading
 from workflow_scripts.common.artifacts import read_json, write_text
 from workflow_scripts.common.job import MANY, run
+from workflow_scripts.common.storage import free_bytes
 from workflow_scripts.reporting.terminal import aligned
+from workflow_scripts.training.model_card import read_card
 
 INPUTS = dict.fromkeys(("models", "training", "engines", "sets", "benchmarks"), MANY)
 CHECKPOINT_BYTES = 14  # per parameter: bf16 weights, fp32 master weights, two moments
@@ -23,7 +25,7 @@ def work(args: Namespace) -> None:
     results = Path(settings["results"])
     rows = {path.stem: pl.scan_parquet(path).select(pl.len()) for path in args.benchmarks}
     counts = {name: frame.collect().item() for name, frame in rows.items()}
-    models = {model["name"]: model for model in map(read_json, args.models)}
+    models = {card.name: card.facts() for card in map(read_card, args.models)}
     sets = {facts["selector"]: facts for facts in map(read_json, args.sets)}
     training = loading.manifests(args.training)
     lines = [
@@ -132,8 +134,7 @@ def disk_lines(
     models: dict[str, dict[str, Any]], results: Path, settings: dict[str, Any]
 ) -> list[str]:
     """Weights and checkpoints beside what is free."""
-    status = os.statvfs(results)
-    free = status.f_bavail * status.f_frsize
+    free = free_bytes(results)
     trained = [models[name] for name in settings["trained"]]
     weights = [sum(f.stat().st_size for f in _files(model["path"])) for model in trained]
     states = [2 * CHECKPOINT_BYTES * model["parameters"] for model in trained]
