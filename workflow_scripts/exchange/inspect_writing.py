@@ -1,0 +1,318 @@
+"""Writing inspect_ai's `.eval` logs, version 2: one log a cell, an epoch for every draw.
+
+A log is a ZIP file with JSON members. Its header has the cell's accuracy as points.csv has it; a
+sample has the thinking as reasoning, the answer as text, and our verdict as a score "C" or "I".
+Source: inspect_ai 0.3.285 (MIT); members are deflated, which every version reads.
+"""
+
+import json
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from workflow_scripts.common.artifacts import atomic
+from workflow_scripts.common.home import version
+from workflow_scripts.common.provenance import digest
+from workflow_scripts.exchange.results_folder import (
+    Cell,
+    ModelFacts,
+    ResultsFolder,
+    Sample,
+    as_json,
+    portable,
+    stamp,
+)
+
+LOG_VERSION = 2
+SCORER = "s1flow"
+CORRECT, INCORRECT = "C", "I"
+SHORT = 1000  # characters of a text in a summary, as inspect cuts them
+EPOCH = (1980, 1, 1, 0, 0, 0)  # of every member: equal content gives equal bytes
+
+
+@dataclass(frozen=True)
+class Content:
+    """A part of a message: `reasoning` or `text`, by its type."""
+
+    type: str
+    text: str | None = None
+    reasoning: str | None = None
+
+
+@dataclass(frozen=True)
+class Message:
+    """A turn: `content` is a text, or parts."""
+
+    id: str
+    role: str
+    content: str | list[Content]
+    model: str | None = None
+
+
+@dataclass(frozen=True)
+class ModelUsage:
+    """Tokens of one sample."""
+
+    input_tokens: int
+    output_tokens: int
+    total_tokens: int
+    reasoning_tokens: int | None = None
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The response; `stop_reason` is "max_tokens" where the answer hit its own cap."""
+
+    message: Message
+    stop_reason: str
+
+
+@dataclass(frozen=True)
+class ModelOutput:
+    """All responses: one."""
+
+    model: str
+    choices: list[Choice]
+    completion: str
+    usage: ModelUsage | None = None
+
+
+@dataclass(frozen=True)
+class SampleScore:
+    """A verdict: "C" or "I", the answer that was read, and by which rules."""
+
+    value: str
+    answer: str | None
+    explanation: str
+    metadata: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class EvalSample:
+    """One draw of one question; `epoch` counts draws from 1."""
+
+    id: str
+    epoch: int
+    input: str
+    target: str
+    messages: list[Message]
+    output: ModelOutput
+    scores: dict[str, SampleScore]
+    metadata: dict[str, Any]
+    model_usage: dict[str, ModelUsage]
+    choices: list[str] | None = None
+    store: dict[str, Any] = field(default_factory=dict)
+    events: list[Any] = field(default_factory=list)
+    attachments: dict[str, str] = field(default_factory=dict)
+
+
+def write(results: ResultsFolder, out: Path, owner: str, at: datetime) -> list[Path]:
+    """Write a log for every wanted cell: `out/MODEL/TIME_TASK_ID.eval`; returns the files."""
+    made = []
+    for model in results.models:
+        when = results.when(model.name)
+        created = datetime.fromisoformat(when) if when else at
+        for cell in results.cells(model.name):
+            made.append(_write_cell(_Task(results, model, cell, owner, created), out))
+    return made
+
+
+@dataclass(frozen=True)
+class _Task:
+    results: ResultsFolder
+    model: ModelFacts
+    cell: Cell
+    owner: str
+    created: datetime
+
+    @property
+    def name(self) -> str:
+        return portable(f"{self.cell.dataset}_{self.cell.method}_{self.cell.budget}")
+
+    @property
+    def model_name(self) -> str:
+        return self.results.model_id(self.model, self.owner)
+
+    @property
+    def id(self) -> str:
+        """The same for the same cell of the same weights."""
+        card = self.model.card
+        weights = card.digest if card else self.model.name
+        return digest([self.results.study, weights, self.model.name, self.cell.name])
+
+    def file(self, out: Path) -> Path:
+        name = f"{stamp(self.created)}_{self.name}_{self.id}.eval"
+        return out / portable(self.model.name) / name
+
+
+def _write_cell(task: _Task, out: Path) -> Path:
+    samples = task.results.samples(task.cell)
+    start = {"version": LOG_VERSION, "eval": _spec(task, samples), "plan": _plan(task)}
+    header = start | {
+        "status": "success",
+        "results": _results(task, samples),
+        "stats": {"started_at": "", "completed_at": task.created.isoformat(), "model_usage": {}},
+    }
+    path = task.file(out)
+    with atomic(path) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
+        _add(archive, "_journal/start.json", start)
+        summaries = []
+        for made in _samples(task, samples):
+            _add(archive, f"samples/{made.id}_epoch_{made.epoch}.json", made)
+            summaries.append(_summary(made))
+        _add(archive, "summaries.json", summaries)
+        _add(archive, "header.json", header)
+    return path
+
+
+def _add(archive: zipfile.ZipFile, name: str, value: Any) -> None:
+    member = zipfile.ZipInfo(name, EPOCH)
+    member.compress_type = zipfile.ZIP_DEFLATED
+    archive.writestr(member, json.dumps(as_json(value), ensure_ascii=False))
+
+
+def _spec(task: _Task, samples: Sequence[Sample]) -> dict[str, Any]:
+    cell, model, results = task.cell, task.model, task.results
+    asked = list(dict.fromkeys(sample.question.question_id for sample in samples))
+    return {
+        "eval_id": task.id,
+        "run_id": digest([results.study, model.name]),
+        "created": task.created.isoformat(),
+        "task": task.name,
+        "task_id": task.id,
+        "task_display_name": f"{cell.point['dataset_title']}: {cell.point['title']}, {cell.budget}",
+        "task_args": {"benchmark": cell.dataset, "method": cell.method, "budget": cell.budget},
+        "dataset": {
+            "name": cell.dataset,
+            "location": results.benchmarks[cell.dataset].hub_id,
+            "samples": len(asked),
+            "sample_ids": asked,
+        },
+        "model": task.model_name,
+        "model_args": {"weights_sha256": model.card.digest} if model.card else {},
+        "config": {"epochs": _draws(samples), "epochs_reducer": ["mean"]},
+        "packages": {"s1flow": version()},
+        "metadata": _about(task),
+        "scorers": [{"name": SCORER}],
+    }
+
+
+def _about(task: _Task) -> dict[str, Any]:
+    engine = task.model.engine
+    return {
+        "study": task.results.study,
+        "git_commit": task.results.git_commit,
+        "model_title": task.model.title,
+        "engine": engine.engine if engine else None,
+        "prompt_frame": task.cell.frame,
+        "part": task.results.benchmarks[task.cell.dataset].part,
+    }
+
+
+def _plan(task: _Task) -> dict[str, Any]:
+    config = {"temperature": task.cell.temperature}
+    params = {"method": task.cell.method, "budget": task.cell.budget}
+    return {
+        "name": "plan",
+        "steps": [{"solver": SCORER, "params": params, "params_passed": params}],
+        "config": config,
+    }
+
+
+def _results(task: _Task, samples: Sequence[Sample]) -> dict[str, Any]:
+    point = task.cell.point
+    interval = {
+        "ci_low": point["ci_low"],
+        "ci_high": point["ci_high"],
+        "confidence": task.results.confidence,
+        "questions": point["questions"],
+        "counted": "votes" if task.cell.votes else "mean over draws",
+    }
+    accuracy = {"name": "accuracy", "value": point["accuracy"], "metadata": interval}
+    score = {
+        "name": SCORER,
+        "scorer": SCORER,
+        "reducer": "mean",
+        "scored_samples": len(samples),
+        "unscored_samples": 0,
+        "metrics": {"accuracy": accuracy},
+    }
+    return {
+        "total_samples": len(samples),
+        "completed_samples": len(samples),
+        "scores": [score],
+    }
+
+
+def _draws(samples: Sequence[Sample]) -> int:
+    return max((sample.sample for sample in samples), default=0) + 1
+
+
+def _samples(task: _Task, samples: Sequence[Sample]) -> Iterator[EvalSample]:
+    name = task.model_name
+    for sample in samples:
+        usage = _usage(sample)
+        response = Message(
+            digest([task.id, sample.question.question_id, sample.sample]),
+            "assistant",
+            _contents(sample),
+            name,
+        )
+        reason = "max_tokens" if sample.answer_cut else "stop"
+        question = sample.question
+        yield EvalSample(
+            id=question.question_id,
+            epoch=sample.sample + 1,
+            input=question.prompt,
+            choices=question.options,
+            target=question.gold or "",
+            messages=[
+                Message(digest([task.cell.dataset, question.question_id]), "user", question.prompt),
+                response,
+            ],
+            output=ModelOutput(name, [Choice(response, reason)], sample.answer_text, usage),
+            scores={SCORER: _score(sample)},
+            metadata={"question": question.question, **sample.facts()},
+            model_usage={name: usage} if usage else {},
+        )
+
+
+def _contents(sample: Sample) -> list[Content]:
+    """Thinking, where there is some, and the answer."""
+    thought = [Content("reasoning", reasoning=sample.thinking_text)] if sample.thinking_text else []
+    return [*thought, Content("text", text=sample.answer_text)]
+
+
+def _usage(sample: Sample) -> ModelUsage | None:
+    prompt, written = sample.prompt_tokens, sample.output_tokens
+    if prompt is None or written is None:
+        return None
+    return ModelUsage(prompt, written, prompt + written, sample.thinking_tokens)
+
+
+def _score(sample: Sample) -> SampleScore:
+    found = sample.extraction or "no answer found"
+    return SampleScore(
+        CORRECT if sample.verdict else INCORRECT,
+        sample.extracted,
+        f"read by rule {found}, judged by rule {sample.rule}",
+        {"extraction": sample.extraction, "rule": sample.rule, "flags": sample.flags},
+    )
+
+
+def _summary(made: EvalSample) -> dict[str, Any]:
+    return {
+        "id": made.id,
+        "epoch": made.epoch,
+        "input": made.input[:SHORT],
+        "target": made.target[:SHORT],
+        "choices": made.choices,
+        "metadata": {k: v for k, v in made.metadata.items() if len(str(v)) < SHORT},
+        "scores": made.scores,
+        "model_usage": made.model_usage,
+        "completed": True,
+        "message_count": len(made.messages),
+    }
