@@ -4,13 +4,16 @@ Each format has a module of its own with the records that it is read from (and w
 has what all of them are read into.
 """
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields
+from pathlib import Path
 from typing import Any, TypeVar
 
 from workflow_scripts.common.errors import InputError
 
 T = TypeVar("T")
+Row = dict[str, Any]
 REFUSE, ACCEPT = "refuse", "accept"  # files that end in the middle, runs that were stopped
 
 
@@ -140,3 +143,70 @@ def texts(value: Any) -> Iterator[str]:
     elif isinstance(value, list | tuple):
         for item in value:
             yield from texts(item)
+
+
+# ---------------------------------------------------------------------------------- reading files
+
+
+def json_lines(path: Path, unfinished: str) -> tuple[list[tuple[str, Row]], list[Note]]:
+    """The objects of a file, each with its place; InputError names the line that is none.
+
+    unfinished  ACCEPT: a last line that ends in the middle is left out and counted
+    """
+    lines = whole_text(path).split("\n")
+    rows: list[tuple[str, Row]] = []
+    for count, line in enumerate(lines, start=1):
+        where = f"{path}:{count}"
+        if not line.strip():
+            continue
+        try:
+            value = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            if count < len(lines):
+                raise InputError(f"{where} is not valid JSON: {error}") from None
+            if unfinished == ACCEPT:
+                return rows, [Note("unfinished", 1, f"{where} ends in the middle: left out")]
+            raise InputError(
+                f"{where} ends in the middle ({error}): the file is half written. Let its harness "
+                "finish it, or set `unfinished: accept`, which leaves that row out and counts it"
+            ) from None
+        if not isinstance(value, dict):
+            raise InputError(f"{where} is no object, but {line[:60]!r}")
+        rows.append((where, value))
+    if not rows:
+        raise InputError(f"{path} holds no rows")
+    return rows, []
+
+
+def json_file(path: Path) -> Any:
+    """A JSON file's value; InputError where it is half written or no JSON."""
+    try:
+        return json.loads(whole_text(path))
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path} is not valid JSON, or half written: {error}") from None
+
+
+def whole_text(path: Path) -> str:
+    """A text file; InputError names the file and the byte that is no UTF-8."""
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not UTF-8 at byte {error.start}: save it as UTF-8") from None
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror or error}") from None
+
+
+def one_of(names: Iterable[str], asked: str | None, what: str, key: str, where: str) -> str:
+    """The name that is asked for, or the only one there is; InputError lists them otherwise.
+
+    what, key  in words, and as the config spells it
+    """
+    found = list(dict.fromkeys(names))
+    if asked is not None and asked in found:
+        return asked
+    if asked is None and len(found) == 1:
+        return found[0]
+    listed = ", ".join(found) or "none"
+    if asked is not None:
+        raise InputError(f"{where}: no {what} is called '{asked}' (there are: {listed})")
+    raise InputError(f"{where}: several {what}s ({listed}); name one, `imported.{key}: {found[0]}`")
