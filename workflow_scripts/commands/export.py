@@ -129,6 +129,12 @@ def _inspect(job: Job, folder: Path) -> list[Path]:
     return write(job.results, folder, job.options.owner, job.at)
 
 
+def _lm_eval(job: Job, folder: Path) -> list[Path]:
+    from workflow_scripts.exchange.lm_eval_writing import write
+
+    return write(job.results, folder, job.options.owner, job.at)
+
+
 def _hub_results(job: Job, folder: Path) -> list[Path]:
     from workflow_scripts.exchange.hub_results import write
 
@@ -188,6 +194,7 @@ def _not_on_hub(results: ResultsFolder) -> list[str]:
 FORMS = {
     "every-eval-ever": Form(_every_eval_ever),
     "inspect": Form(_inspect),
+    "lm-eval": Form(_lm_eval),
     "hub-results": Form(_hub_results, notes=_not_on_hub),
     "dataset": Form(_dataset, _without_sets),
     "model": Form(_model, _without_training),

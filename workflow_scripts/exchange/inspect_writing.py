@@ -2,13 +2,13 @@
 
 A log is a ZIP file with JSON members. Its header has the cell's accuracy as points.csv has it; a
 sample has the thinking as reasoning, the answer as text, and our verdict as a score "C" or "I".
-Source: inspect_ai 0.3.285 (MIT); members are deflated, which every version reads.
+Records as in inspect_log.py; members are deflated, which every version of inspect reads.
 """
 
 import json
 import zipfile
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 from workflow_scripts.common.artifacts import atomic
 from workflow_scripts.common.home import version
 from workflow_scripts.common.provenance import digest
+from workflow_scripts.exchange import inspect_log
 from workflow_scripts.exchange.results_folder import (
     Cell,
     ModelFacts,
@@ -31,82 +32,6 @@ SCORER = "s1flow"
 CORRECT, INCORRECT = "C", "I"
 SHORT = 1000  # characters of a text in a summary, as inspect cuts them
 EPOCH = (1980, 1, 1, 0, 0, 0)  # of every member: equal content gives equal bytes
-
-
-@dataclass(frozen=True)
-class Content:
-    """A part of a message: `reasoning` or `text`, by its type."""
-
-    type: str
-    text: str | None = None
-    reasoning: str | None = None
-
-
-@dataclass(frozen=True)
-class Message:
-    """A turn: `content` is a text, or parts."""
-
-    id: str
-    role: str
-    content: str | list[Content]
-    model: str | None = None
-
-
-@dataclass(frozen=True)
-class ModelUsage:
-    """Tokens of one sample."""
-
-    input_tokens: int
-    output_tokens: int
-    total_tokens: int
-    reasoning_tokens: int | None = None
-
-
-@dataclass(frozen=True)
-class Choice:
-    """The response; `stop_reason` is "max_tokens" where the answer hit its own cap."""
-
-    message: Message
-    stop_reason: str
-
-
-@dataclass(frozen=True)
-class ModelOutput:
-    """All responses: one."""
-
-    model: str
-    choices: list[Choice]
-    completion: str
-    usage: ModelUsage | None = None
-
-
-@dataclass(frozen=True)
-class SampleScore:
-    """A verdict: "C" or "I", the answer that was read, and by which rules."""
-
-    value: str
-    answer: str | None
-    explanation: str
-    metadata: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class EvalSample:
-    """One draw of one question; `epoch` counts draws from 1."""
-
-    id: str
-    epoch: int
-    input: str
-    target: str
-    messages: list[Message]
-    output: ModelOutput
-    scores: dict[str, SampleScore]
-    metadata: dict[str, Any]
-    model_usage: dict[str, ModelUsage]
-    choices: list[str] | None = None
-    store: dict[str, Any] = field(default_factory=dict)
-    events: list[Any] = field(default_factory=list)
-    attachments: dict[str, str] = field(default_factory=dict)
 
 
 def write(results: ResultsFolder, out: Path, owner: str, at: datetime) -> list[Path]:
@@ -150,21 +75,28 @@ class _Task:
 
 def _write_cell(task: _Task, out: Path) -> Path:
     samples = task.results.samples(task.cell)
-    start = {"version": LOG_VERSION, "eval": _spec(task, samples), "plan": _plan(task)}
-    header = start | {
-        "status": "success",
-        "results": _results(task, samples),
-        "stats": {"started_at": "", "completed_at": task.created.isoformat(), "model_usage": {}},
-    }
+    header = inspect_log.Header(
+        version=LOG_VERSION,
+        status="success",
+        eval=_spec(task, samples),
+        plan=_plan(task),
+        results=_results(task, samples),
+        stats={"started_at": "", "completed_at": task.created.isoformat(), "model_usage": {}},
+    )
+    start = {"version": header.version, "eval": header.eval, "plan": header.plan}
     path = task.file(out)
     with atomic(path) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
-        _add(archive, "_journal/start.json", start)
+        _add(archive, inspect_log.START, start)
         summaries = []
-        for made in _samples(task, samples):
-            _add(archive, f"samples/{made.id}_epoch_{made.epoch}.json", made)
-            summaries.append(_summary(made))
+        for sample in samples:
+            made = _sample(task, sample)
+            usage = {task.model_name: made.output["usage"]} if made.output["usage"] else {}
+            more = {"store": {}, "events": [], "model_usage": usage}
+            name = f"{inspect_log.SAMPLES}{made.id}_epoch_{made.epoch}.json"
+            _add(archive, name, as_json(made) | more)
+            summaries.append(_summary(made, usage))
         _add(archive, "summaries.json", summaries)
-        _add(archive, "header.json", header)
+        _add(archive, inspect_log.HEADER, header)
     return path
 
 
@@ -251,59 +183,69 @@ def _draws(samples: Sequence[Sample]) -> int:
     return max((sample.sample for sample in samples), default=0) + 1
 
 
-def _samples(task: _Task, samples: Sequence[Sample]) -> Iterator[EvalSample]:
-    name = task.model_name
-    for sample in samples:
-        usage = _usage(sample)
-        response = Message(
-            digest([task.id, sample.question.question_id, sample.sample]),
-            "assistant",
-            _contents(sample),
-            name,
-        )
-        reason = "max_tokens" if sample.answer_cut else "stop"
-        question = sample.question
-        yield EvalSample(
-            id=question.question_id,
-            epoch=sample.sample + 1,
-            input=question.prompt,
-            choices=question.options,
-            target=question.gold or "",
-            messages=[
-                Message(digest([task.cell.dataset, question.question_id]), "user", question.prompt),
-                response,
-            ],
-            output=ModelOutput(name, [Choice(response, reason)], sample.answer_text, usage),
-            scores={SCORER: _score(sample)},
-            metadata={"question": question.question, **sample.facts()},
-            model_usage={name: usage} if usage else {},
-        )
-
-
-def _contents(sample: Sample) -> list[Content]:
-    """Thinking, where there is some, and the answer."""
-    thought = [Content("reasoning", reasoning=sample.thinking_text)] if sample.thinking_text else []
-    return [*thought, Content("text", text=sample.answer_text)]
-
-
-def _usage(sample: Sample) -> ModelUsage | None:
-    prompt, written = sample.prompt_tokens, sample.output_tokens
-    if prompt is None or written is None:
-        return None
-    return ModelUsage(prompt, written, prompt + written, sample.thinking_tokens)
-
-
-def _score(sample: Sample) -> SampleScore:
-    found = sample.extraction or "no answer found"
-    return SampleScore(
-        CORRECT if sample.verdict else INCORRECT,
-        sample.extracted,
-        f"read by rule {found}, judged by rule {sample.rule}",
-        {"extraction": sample.extraction, "rule": sample.rule, "flags": sample.flags},
+def _sample(task: _Task, sample: Sample) -> inspect_log.Sample:
+    question, model = sample.question, task.model_name
+    asked = {
+        "id": digest([task.cell.dataset, question.question_id]),
+        "role": "user",
+        "content": question.prompt,
+    }
+    response = {
+        "id": digest([task.id, question.question_id, sample.sample]),
+        "role": "assistant",
+        "content": _contents(sample),
+        "model": model,
+    }
+    reason = "max_tokens" if sample.answer_cut else "stop"
+    return inspect_log.Sample(
+        id=question.question_id,
+        epoch=sample.sample + 1,
+        input=question.prompt,
+        target=question.gold or "",
+        choices=question.options,
+        messages=[asked, response],
+        output={
+            "model": model,
+            "choices": [{"message": response, "stop_reason": reason}],
+            "completion": sample.answer_text,
+            "usage": _usage(sample),
+        },
+        scores={SCORER: _score(sample)},
+        metadata={"question": question.question, **sample.facts()},
     )
 
 
-def _summary(made: EvalSample) -> dict[str, Any]:
+def _contents(sample: Sample) -> list[dict[str, str]]:
+    """Thinking, where there is some, and the answer."""
+    answer = {"type": "text", "text": sample.answer_text}
+    if not sample.thinking_text:
+        return [answer]
+    return [{"type": "reasoning", "reasoning": sample.thinking_text}, answer]
+
+
+def _usage(sample: Sample) -> dict[str, int | None] | None:
+    prompt, written = sample.prompt_tokens, sample.output_tokens
+    if prompt is None or written is None:
+        return None
+    return {
+        "input_tokens": prompt,
+        "output_tokens": written,
+        "total_tokens": prompt + written,
+        "reasoning_tokens": sample.thinking_tokens,
+    }
+
+
+def _score(sample: Sample) -> dict[str, Any]:
+    found = sample.extraction or "no answer found"
+    return {
+        "value": CORRECT if sample.verdict else INCORRECT,
+        "answer": sample.extracted,
+        "explanation": f"read by rule {found}, judged by rule {sample.rule}",
+        "metadata": {"extraction": sample.extraction, "rule": sample.rule, "flags": sample.flags},
+    }
+
+
+def _summary(made: inspect_log.Sample, usage: dict[str, Any]) -> dict[str, Any]:
     return {
         "id": made.id,
         "epoch": made.epoch,
@@ -312,7 +254,7 @@ def _summary(made: EvalSample) -> dict[str, Any]:
         "choices": made.choices,
         "metadata": {k: v for k, v in made.metadata.items() if len(str(v)) < SHORT},
         "scores": made.scores,
-        "model_usage": made.model_usage,
+        "model_usage": usage,
         "completed": True,
         "message_count": len(made.messages),
     }
