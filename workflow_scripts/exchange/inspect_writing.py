@@ -69,7 +69,8 @@ class _Task:
         return digest([self.results.study, weights, self.model.name, self.cell.name])
 
     def file(self, out: Path) -> Path:
-        name = f"{stamp(self.created)}_{self.name}_{self.id}.eval"
+        task = self.name.replace("_", "-")  # inspect reads TIME_TASK_ID from the name
+        name = f"{stamp(self.created)}_{task}_{self.id}.eval"
         return out / portable(self.model.name) / name
 
 
@@ -81,7 +82,12 @@ def _write_cell(task: _Task, out: Path) -> Path:
         eval=_spec(task, samples),
         plan=_plan(task),
         results=_results(task, samples),
-        stats={"started_at": "", "completed_at": task.created.isoformat(), "model_usage": {}},
+        # One moment: the cells of a model come out of one run, and none has a duration of its own.
+        stats={
+            "started_at": task.created.isoformat(),
+            "completed_at": task.created.isoformat(),
+            "model_usage": _total_usage(task, samples),
+        },
     )
     start = {"version": header.version, "eval": header.eval, "plan": header.plan}
     path = task.file(out)
@@ -223,7 +229,7 @@ def _contents(sample: Sample) -> list[dict[str, str]]:
     return [{"type": "reasoning", "reasoning": sample.thinking_text}, answer]
 
 
-def _usage(sample: Sample) -> dict[str, int | None] | None:
+def _usage(sample: Sample) -> dict[str, int] | None:
     prompt, written = sample.prompt_tokens, sample.output_tokens
     if prompt is None or written is None:
         return None
@@ -231,8 +237,18 @@ def _usage(sample: Sample) -> dict[str, int | None] | None:
         "input_tokens": prompt,
         "output_tokens": written,
         "total_tokens": prompt + written,
-        "reasoning_tokens": sample.thinking_tokens,
+        "reasoning_tokens": sample.thinking_tokens or 0,
     }
+
+
+def _total_usage(task: _Task, samples: Sequence[Sample]) -> dict[str, dict[str, int]]:
+    """Tokens of the whole cell; nothing where some are unknown."""
+    each = [_usage(sample) for sample in samples]
+    known = [usage for usage in each if usage is not None]
+    if len(known) < len(each):
+        return {}
+    names = ("input_tokens", "output_tokens", "total_tokens", "reasoning_tokens")
+    return {task.model_name: {name: sum(usage[name] for usage in known) for name in names}}
 
 
 def _score(sample: Sample) -> dict[str, Any]:
