@@ -45,6 +45,7 @@ def write(root: Path, plan: Plan = PLAN) -> Path:
     paths = write_study(folder, plan)
     (folder / "analysis").mkdir()
     args = arguments(folder / "analysis", paths, plan)
+    args.imports = []
     args.settings["inference"]["temperature"] = 0.5
     for entry in args.settings["benchmarks"]:
         entry["samples"] = plan.draws.get(entry["name"])

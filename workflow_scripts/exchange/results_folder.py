@@ -76,8 +76,9 @@ class Sample:
     @property
     def output_tokens(self) -> int | None:
         """Tokens behind the prompt, those included that were put there."""
-        parts = (self.thinking_tokens, self.answer_tokens, self.answer_spliced_tokens)
-        return None if None in parts else sum(part or 0 for part in parts)
+        if self.thinking_tokens is None or self.answer_tokens is None:
+            return None
+        return self.thinking_tokens + self.answer_tokens + (self.answer_spliced_tokens or 0)
 
     def facts(self) -> dict[str, Any]:
         """What other forms have no field for, by our names; nothing that is unknown."""
