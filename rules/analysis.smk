@@ -9,6 +9,7 @@ rule count_points:
         engines=STUDY.engine_manifests,
         benchmarks=STUDY.benchmark_tables,
         golds="<results>/grades/golds.json",
+        imports=STUDY.import_facts,
     output:
         points=report(
             "<results>/analysis/points.csv",
@@ -38,7 +39,7 @@ rule count_points:
     shell:
         python(
             "analysis.count_points",
-            inputs="grades engines benchmarks golds",
+            inputs="grades engines benchmarks golds imports",
             outputs="points outcomes repeats quality",
             params="generations settings",
         )

@@ -3,7 +3,6 @@
 Only the Snakefile imports this module; each rule's slice of the config is in rule_settings.py.
 """
 
-import glob
 import json
 import os
 import re
@@ -35,7 +34,7 @@ from workflow_scripts.common.settings.curation import S1_LABELS
 from workflow_scripts.common.settings.imported import Imported
 from workflow_scripts.common.settings.inference import Cells
 from workflow_scripts.common.settings.study import Config, each_model
-from workflow_scripts.common.source_files import form, source_files
+from workflow_scripts.common.source_files import form, log_files, source_files
 from workflow_scripts.common.tables.manifests import CHAT, SERVER
 from workflow_scripts.file_content import content_of, is_recorded
 from workflow_scripts.shelf import completed
@@ -53,7 +52,6 @@ DECODED_KEYS = (
     "url", "served_name", "system_prompt", "chat_template_kwargs", "prefill",
     "sampling", "context", "methods",
 )  # fmt: skip
-LOG_SUFFIXES = (".eval", ".json", ".jsonl", ".parquet")
 READY_KEYS = ("first", "form", "columns")  # how a training set in a file is read
 RESULT_PLOTS = [
     "contrasts", "effects", "causes", "scaling", "forcing", "curves", "methods", "lengths",
@@ -228,6 +226,11 @@ class Study:
         """What was read of each imported model: the harness's verdicts, row by row."""
         return [f"{self.results}/imported/{model}/rows.parquet" for model in self.imported]
 
+    @property
+    def import_facts(self) -> list[str]:
+        """What is known of each imported model's run, and what did not fit in its files."""
+        return [f"{self.results}/imported/{model}/facts.json" for model in self.imported]
+
     def import_table(self, model: str) -> list[str]:
         """The same of one model; nothing for one that is decoded here."""
         found = [f"{self.results}/imported/{model}/rows.parquet"]
@@ -344,6 +347,7 @@ class Study:
             *(f"grades/{model}.parquet" for model in self.models),
             *(f"plots/{plot}.{kind}" for plot in self.plots for kind in ("png", "svg", "pdf")),
             *(f"training/{m}/{file}" for m in self.trained for file in TRAINING_FILES),
+            *self.if_imported("imported/verdicts.csv"),
             *self.if_curated("curation/dropped.parquet", "curation/curation.md"),
             *(f"curation/sets/{selector}.parquet" for selector in self.selectors),
             *(f"training/{model}/set.parquet" for model in self.ready_sets),
@@ -756,24 +760,6 @@ class Study:
 
 def _imported(entry: Entry) -> Imported:
     return read(Imported, entry, "models: `imported`")
-
-
-def log_files(names: str | list[str] | tuple[str, ...]) -> list[str]:
-    """Files of another harness: plain names, globs, and whole folders, sorted by name."""
-    found: list[str] = []
-    for name in [names] if isinstance(names, str) else names:
-        path = Path(name)
-        if path.is_dir():
-            here = sorted(str(file) for file in path.rglob("*") if file.is_file())
-            found += [file for file in here if Path(file).suffix in LOG_SUFFIXES]
-        elif glob.has_magic(name) and not path.exists():
-            matched = sorted(glob.glob(name, recursive=True))
-            if not matched:
-                raise ConfigError(f"models: `imported.files`: {name} matches no file")
-            found += matched
-        else:
-            found.append(name)
-    return found
 
 
 def _found(value: Any) -> Any:
