@@ -10,7 +10,10 @@ from workflow_scripts.common.methods import INFINITE
 
 FORM = "[MODEL/]BENCHMARK METHOD[@BUDGET]"
 _PART = r"[\w.*?+-]+"
-CELL = rf"(?:(?P<model>{_PART})/)?(?P<dataset>{_PART})\s+(?P<method>{_PART})(?:@(?P<budget>{_PART}))?"
+CELL = (
+    rf"(?:(?P<model>{_PART})/)?(?P<dataset>{_PART})\s+"
+    rf"(?P<method>{_PART})(?:@(?P<budget>{_PART}))?"
+)
 
 
 @dataclass(frozen=True)

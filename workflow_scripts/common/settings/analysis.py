@@ -6,6 +6,8 @@ from typing import Annotated, Any, ClassVar, Literal
 from workflow_scripts.common.settings.base import Count, Limit, Name, Text, Whole
 
 FAIL, WARN = "fail", "warn"
+# Estimands with a family of tests, and so a verdict.
+TESTED = ("cut", "extend", "prompt", "train", "seeds", "matched")
 
 
 @dataclass(frozen=True)
@@ -83,8 +85,8 @@ class Expectation:
     value: Literal["accuracy", "no-answer", "thinking-tokens"] = "accuracy"
     least: float | None = None
     most: float | None = None
-    verdict: (
-        tuple[Literal["helps", "harms", "no change", "mixed", "not resolved"], ...] | None
-    ) = None
+    verdict: tuple[Literal["helps", "harms", "no change", "mixed", "not resolved"], ...] | None = (
+        None
+    )
     severity: Literal["warn", "fail"] = WARN
     reason: str = ""
