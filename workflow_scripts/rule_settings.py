@@ -376,6 +376,10 @@ class RuleSettings:
             }
         )
 
+    def check_expectations(self) -> str:
+        """Settings of rule check_expectations."""
+        return self._json({"expect": self.study.config["expect"]})
+
     def rank_models(self) -> str:
         """Settings of rule rank_models."""
         keys = ("confidence", "smallest_effect", "bootstrap")

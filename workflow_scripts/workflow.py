@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from workflow_scripts.common.artifacts import write_text
+from workflow_scripts.common.cell_pattern import CellPattern
 from workflow_scripts.common.delimiters import Delimiters
 from workflow_scripts.common.errors import ConfigError
 from workflow_scripts.common.formats import FORMATS
@@ -29,6 +30,7 @@ from workflow_scripts.common.methods import (
     methods,
     numbers,
 )
+from workflow_scripts.common.settings.analysis import TESTED
 from workflow_scripts.common.settings.base import as_json, read
 from workflow_scripts.common.settings.curation import S1_LABELS
 from workflow_scripts.common.settings.imported import Imported
@@ -117,6 +119,7 @@ class Study:
         self._check_gpus()
         self._check_servers()
         self._check_imported()
+        self._check_expectations()
 
     @property
     def datasets(self) -> list[str]:
@@ -342,6 +345,7 @@ class Study:
             *(f"report/{name}" for name in REPORT_FILES),
             *(f"analysis/{name}.csv" for name in ANALYSIS_TABLES),
             *self.if_many(*(f"analysis/{name}.csv" for name in RANKING_TABLES)),
+            *self.if_expected("analysis/expectations.csv", "report/expectations.txt"),
             *(f"models/{model}/model.json" for model in self.decoded),
             *(f"generations/{model}/manifest.json" for model in self.models),
             *(f"grades/{model}.parquet" for model in self.models),
@@ -363,6 +367,10 @@ class Study:
     def if_many(self, *names: str) -> list[str]:
         """The names, or nothing in a study of too few models to rank."""
         return list(names) if len(self.models) >= MANY else []
+
+    def if_expected(self, *names: str) -> list[str]:
+        """The names, or nothing where the config expects nothing of the results."""
+        return list(names) if self.config["expect"] else []
 
     def if_trained(self, *names: str) -> list[str]:
         """The names, or nothing in a study of pretrained models alone."""
@@ -728,6 +736,40 @@ class Study:
             if own:
                 raise ConfigError(
                     f"{where}: nothing is decoded, so `{own[0]}` means nothing; take it out"
+                )
+
+    def _check_expectations(self) -> None:
+        """Every expectation names cells of the study, a range that is one, and what it has."""
+        families = {entry.get("family", name): name for name, entry in self.models.items()}
+        every = [
+            (name, dataset, *path.split("/"))
+            for name, member in {**families, **{name: name for name in self.models}}.items()
+            for dataset in self.datasets
+            for path in self.cell_paths(member)
+        ]
+        for number, entry in enumerate(self.config["expect"]):
+            where = f"expect[{number}]"
+            pattern = CellPattern.read(entry["cell"], f"{where}.cell")
+            if not any(pattern.fits(*cell) for cell in every):
+                raise ConfigError(
+                    f"{where}.cell: {entry['cell']!r} names no cell of this study (models: "
+                    f"{', '.join(self.models)}; benchmarks: {', '.join(self.datasets)}; cells such "
+                    f"as {', '.join(dict.fromkeys('@'.join(c[2:]) for c in every[:6]))}). Change "
+                    "it, or set `expect: []` in an overlay that has other cells"
+                )
+            low, high = entry.get("least"), entry.get("most")
+            if low is not None and high is not None and low > high:
+                raise ConfigError(f"{where}: least {low:g} is above most {high:g}; swap them")
+            kind = entry.get("contrast")
+            if "verdict" in entry and kind not in TESTED:
+                raise ConfigError(
+                    f"{where}.verdict: only contrasts that are tested have one; set `contrast` to "
+                    f"one of {', '.join(TESTED)}"
+                )
+            if kind and entry["value"] != "accuracy":
+                raise ConfigError(
+                    f"{where}: `value` is a number of a cell, `contrast` a difference of "
+                    "accuracies; keep one of the two"
                 )
 
     def _check_servers(self) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar
 from workflow_scripts.common.delimiters import Delimiters
 from workflow_scripts.common.errors import ConfigError
 from workflow_scripts.common.forms import FormName
-from workflow_scripts.common.settings.analysis import Analysis, Report
+from workflow_scripts.common.settings.analysis import Analysis, Expectation, Report
 from workflow_scripts.common.settings.base import Count, Limit, Name, PartOf, Text, Texts, Whole
 from workflow_scripts.common.settings.curation import SHELVED, Benchmark, Curation, Form, Pool
 from workflow_scripts.common.settings.grading import Grading
@@ -142,6 +142,7 @@ class Config:
     grading        limits and options of the grader
     analysis       how results are measured
     report         what the report shows
+    expect         what results are expected to be; a run outside warns or fails
     shelf          folders of your own with a file NAME.yaml for each benchmark, before the shelf's
     pathvars       Snakemake's own
     """
@@ -160,5 +161,6 @@ class Config:
     grading: Grading
     analysis: Analysis
     report: Report
+    expect: tuple[Expectation, ...] = ()
     shelf: tuple[str, ...] = ()
     pathvars: dict[str, Any] = field(default_factory=dict)
