@@ -160,11 +160,11 @@ rule count_tokens:
 rule select:
     """Exactly N rows: pins first, then domains uniformly, long traces preferred."""
     input:
-        pool=STUDY.pool_file,
-        quality="<results>/curation/quality.parquet",
-        decontamination="<results>/curation/decontamination.parquet",
-        difficulty=STUDY.difficulty_file,
-        lengths="<results>/curation/lengths.parquet",
+        pool=lambda w: STUDY.curated(w.selector, "pool"),
+        quality=lambda w: STUDY.curated(w.selector, "quality"),
+        decontamination=lambda w: STUDY.curated(w.selector, "decontamination"),
+        difficulty=lambda w: STUDY.curated(w.selector, "difficulty"),
+        lengths=lambda w: STUDY.curated(w.selector, "lengths"),
     output:
         set="<results>/curation/sets/{selector}.parquet",
         counts="<results>/curation/sets/{selector}.json",

@@ -13,6 +13,7 @@ from workflow_scripts.common.settings.curation import SHELVED, Benchmark, Curati
 from workflow_scripts.common.settings.grading import Grading
 from workflow_scripts.common.settings.inference import Context, Inference, ModelSampling
 from workflow_scripts.common.settings.inference import Method as MethodEntry
+from workflow_scripts.common.settings.traces import Traces
 from workflow_scripts.common.settings.training import Recipe, Training
 
 SETS = (  # a selector, or a file with the rows
@@ -137,6 +138,7 @@ class Config:
     grading        limits and options of the grader
     analysis       how results are measured
     report         what the report shows
+    traces         traces that are made here, by teachers that answer questions of the pool
     shelf          folders of your own with a file NAME.yaml for each benchmark, before the shelf's
     pathvars       Snakemake's own
     """
@@ -155,5 +157,6 @@ class Config:
     grading: Grading
     analysis: Analysis
     report: Report
+    traces: Traces | None = None
     shelf: tuple[str, ...] = ()
     pathvars: dict[str, Any] = field(default_factory=dict)
