@@ -157,6 +157,29 @@ rule count_tokens:
         )
 
 
+rule count_upstream:
+    """Tokens that teacher, solvers and graders spent on the pool before this study."""
+    input:
+        pool=STUDY.pool_file,
+        tokenizer=by_content(STUDY.tokenizer_files, STUDY.tokenizer_is_known),
+    output:
+        upstream="<results>/curation/upstream.json",
+    log:
+        "<logs>/count_upstream.log",
+    benchmark:
+        "<results>/runtimes/count_upstream.tsv"
+    conda:
+        "../envs/curation.yaml"
+    resources:
+        mem_mb=8000,
+        runtime=60,
+    params:
+        settings=SETTINGS.count_tokens(),
+        code=code_id("curation.count_upstream"),
+    shell:
+        python("curation.count_upstream", inputs="pool", outputs="upstream")
+
+
 rule select:
     """Exactly N rows: pins first, then domains uniformly, long traces preferred."""
     input:

@@ -375,6 +375,10 @@ class Study:
         """The names, or nothing where no training set is selected from the pool."""
         return list(names) if self.sets_of("") else []
 
+    def if_pooled(self, *names: str) -> list[str]:
+        """The names, or nothing where no row of the pool is used."""
+        return list(names) if self.selectors or self.traces else []
+
     @property
     def touched_files(self) -> list[str]:
         """Tables of the benchmark questions that training sets touch."""
@@ -481,6 +485,14 @@ class Study:
     def trace_pool_files(self, name: str) -> list[str]:
         """A file of every pool of traces."""
         return [f"{self.results}/traces/pools/{pool}/{name}" for pool in self.trace_pools]
+
+    @property
+    def teacher_manifests(self) -> list[str]:
+        """What writing took, one file per teacher that some pool has."""
+        used = dict.fromkeys(
+            name for pool in self.trace_pools.values() for name in pool["teachers"]
+        )
+        return [f"{self.results}/traces/teachers/{name}/manifest.json" for name in used]
 
     @property
     def asked_rows(self) -> str:
@@ -818,7 +830,7 @@ class Study:
 
         Globs and folders must hold files.
         """
-        entries = {"pool.source.files": self.pool_files if self.selectors or self.traces else []}
+        entries = {"pool.source.files": self.if_pooled(*self.pool_files)}
         for name, file in self.ready_sets.items():
             entries[f"models: `train.set` of '{name}'"] = [file]
         for name in self.question_sets:

@@ -15,7 +15,8 @@ from workflow_scripts.common.settings.traces import MakeTracesSettings
 from workflow_scripts.common.tables.benchmark import BENCHMARK
 from workflow_scripts.common.tables.generation import GENERATION
 from workflow_scripts.common.tables.grade import GRADE
-from workflow_scripts.common.tables.pool import POOL, TRACES
+from workflow_scripts.common.tables.pool import POOL
+from workflow_scripts.common.tables.traces import TRACES
 from workflow_scripts.curation.pool import scan_rows, write_pool
 from workflow_scripts.curation.teacher_draws import (
     choose,
@@ -40,11 +41,9 @@ def work(args: argparse.Namespace) -> None:
     facts = trace_facts(chosen, asked.len(), settings)
     write_pool(args.made, [rows], provenance(args.settings, asked=asked.len()))
     TRACES.write(args.traces, chosen.drop("trace", "attempt"), provenance(args.settings))
-    write_json(args.counts, facts)
-    log.info(
-        "%s: %d rows of %d questions, of %d asked", settings.name, facts["rows"],
-        facts["questions"], facts["asked"],
-    )  # fmt: skip
+    write_json(args.counts, facts.to_json())
+    told = (settings.name, facts.rows, facts.questions, facts.asked)
+    log.info("%s: %d rows of %d questions, of %d asked", *told)
 
 
 def main() -> None:

@@ -17,10 +17,16 @@ from workflow_scripts.common.provenance import canonical_json, digest
 from workflow_scripts.common.settings.traces import MakeTracesSettings
 from workflow_scripts.common.tables.generation import NATURAL
 from workflow_scripts.common.tables.pool import POOL
+from workflow_scripts.common.tables.traces import (
+    FAULTS,
+    KEPT,
+    USABLE,
+    TeacherFacts,
+    TraceFacts,
+)
 from workflow_scripts.curation.keyed_random import uniform
 from workflow_scripts.curation.lengths import limo_scores, word_counts
 
-KEPT, USABLE = "kept", "usable"
 DRAW_KEY = ("question_id", "sample")
 SHOWN = 200  # characters of an answer in a message
 
@@ -258,43 +264,41 @@ def _pool_row(draw: Draw, question: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def trace_facts(chosen: pl.DataFrame, asked: int, settings: MakeTracesSettings) -> dict[str, Any]:
+def trace_facts(chosen: pl.DataFrame, asked: int, settings: MakeTracesSettings) -> TraceFacts:
     """Counts of a pool: what was asked, what became of the draws, by teacher, and their tokens."""
     kept = chosen.filter(pl.col("reason") == KEPT)
-    return {
-        "pool": settings.name,
-        "answers": settings.answers,
-        "choose": settings.choose,
-        "asked": asked,
-        "questions": kept["question_id"].n_unique(),
-        "rows": kept.height,
-        "right_questions": _right(chosen)["question_id"].n_unique(),
-        "mean_trace_tokens": _mean(kept["thinking_tokens"]),
-        "teachers": {
-            str(name): _teacher_facts(part)
+    return TraceFacts(
+        pool=settings.name,
+        answers=settings.answers,
+        choose=settings.choose,
+        asked=asked,
+        questions=kept["question_id"].n_unique(),
+        rows=kept.height,
+        right_questions=_right(chosen)["question_id"].n_unique(),
+        mean_trace_tokens=_mean(kept["thinking_tokens"]),
+        teachers=[
+            _teacher_facts(str(name), part)
             for (name,), part in chosen.group_by("teacher", maintain_order=True)
-        },
-    }
+        ],
+    )
 
 
 def _right(draws: pl.DataFrame) -> pl.DataFrame:
-    bad = ("unfinished", "looping", "no-thinking", "unreadable")
-    return draws.filter(pl.col("verdict") & ~pl.col("reason").is_in(bad))
+    return draws.filter(pl.col("verdict") & ~pl.col("reason").is_in(FAULTS))
 
 
-def _teacher_facts(draws: pl.DataFrame) -> dict[str, Any]:
-    reasons = draws["reason"].value_counts(sort=True)
-    kept = draws.filter(pl.col("reason") == KEPT)
+def _teacher_facts(name: str, draws: pl.DataFrame) -> TeacherFacts:
     right = _right(draws)
-    return {
-        "draws": draws.height,
-        "right": right.height,
-        "questions": draws["question_id"].n_unique(),
-        "questions_right": right["question_id"].n_unique(),
-        "reasons": dict(sorted(reasons.iter_rows())),
-        "tokens": _tokens(draws),
-        "kept_tokens": _tokens(kept),
-    }
+    return TeacherFacts(
+        teacher=name,
+        draws=draws.height,
+        right=right.height,
+        questions=draws["question_id"].n_unique(),
+        questions_right=right["question_id"].n_unique(),
+        tokens=_tokens(draws),
+        kept_tokens=_tokens(draws.filter(pl.col("reason") == KEPT)),
+        reasons=dict(sorted(draws["reason"].value_counts().iter_rows())),
+    )
 
 
 def _tokens(draws: pl.DataFrame) -> int:

@@ -28,24 +28,6 @@ POOL = Table(
     key=("row_id",),
 )
 
-TRACES = Table(  # every draw of every teacher, and what became of it
-    name="traces",
-    schema={
-        "row_id": pl.String,  # of the draw, and of its row in the pool if it is kept
-        "question_id": pl.String,  # row id of the question in the pool that it was asked from
-        "teacher": pl.String,  # its name in the config
-        "model": pl.String,
-        "draw": pl.Int64,
-        "verdict": pl.Boolean,
-        "extracted": pl.String,  # null when no answer was found
-        "thinking_tokens": pl.Int64,
-        "answer_tokens": pl.Int64,
-        "score": pl.Float64,  # LIMO's, among the draws that are finished and readable
-        "reason": pl.String,  # "kept", or why not
-    },
-    key=("row_id",),
-)
-
 DECISIONS = Table(
     name="decisions",
     schema={
