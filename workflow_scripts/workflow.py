@@ -21,9 +21,10 @@ from workflow_scripts.common.errors import ConfigError
 from workflow_scripts.common.formats import FORMATS
 from workflow_scripts.common.job import combinations
 from workflow_scripts.common.methods import Method, cells, configured, methods, numbers
-from workflow_scripts.common.settings.base import as_json, read
+from workflow_scripts.common.settings.base import as_json, nearest, read
 from workflow_scripts.common.settings.curation import S1_LABELS
 from workflow_scripts.common.settings.inference import Cells
+from workflow_scripts.common.settings.sets import BUILT_IN, each_set
 from workflow_scripts.common.settings.study import Config, each_model
 from workflow_scripts.common.source_files import form, source_files
 from workflow_scripts.common.tables.manifests import CHAT, SERVER
@@ -53,6 +54,7 @@ REPORT_FILES = (
 )  # fmt: skip
 MANY = 3  # models from which on they are ranked
 RANKING_TABLES = ("ranking", "ranking_pairs")
+SET_TABLES = ("sets", "set_pairs")
 MODEL_PLOTS = ["ranking", "frontier", "multiples", "verdicts", "spans"]
 TRAINING_FILES = ("manifest.json", "log.csv", "rendered.md")
 CURATION_PLOTS = ["funnel", "domains", "sources"]
@@ -78,7 +80,9 @@ class Study:
 
     def __init__(self, config: Entry) -> None:
         asked = read(Config, completed(config), "the config")
-        config = _found(as_json(replace(asked, models=each_model(asked.models))))
+        sets = each_set(asked.sets)
+        models = each_model(asked.models, sets)
+        config = _found(as_json(replace(asked, models=models, sets=sets)))
         self.config = config
         self.results = _plain_folder(config["results"])
         self.seed = int(config["seed"])
@@ -92,7 +96,9 @@ class Study:
         self.models = _by_name(config["models"], "models")
         self.pretrained = [name for name, entry in self.models.items() if "path" in entry]
         self.trained = [name for name, entry in self.models.items() if "train" in entry]
+        self.sets: dict[str, Entry] = config["sets"]
         self._check_models()
+        self._check_sets()
         self._check_labels()
         self._check_focus()
         self._check_methods()
@@ -169,6 +175,15 @@ class Study:
         """
         sets = [self.set_of(name) for name in self.trained if name not in self.ready_sets]
         return list(dict.fromkeys(sets))
+
+    @property
+    def set_models(self) -> list[str]:
+        """Models that are trained on a set which is selected here."""
+        return [name for name in self.trained if name not in self.ready_sets]
+
+    def if_sets(self, *names: str) -> list[str]:
+        """The names, or nothing in a study of fewer than two sets to compare."""
+        return list(names) if len(self.selectors) > 1 else []
 
     @property
     def ready_sets(self) -> dict[str, str]:
@@ -255,7 +270,8 @@ class Study:
         """Figures of the report, in its order; some only where a model is trained, or draws."""
         parallel = ["parallel"] if self.draws else []
         more = self.if_curated(*CURATION_PLOTS) + self.if_trained("training")
-        return self.if_many(*MODEL_PLOTS) + RESULT_PLOTS + parallel + more
+        sets = self.if_sets("sets")
+        return self.if_many(*MODEL_PLOTS) + RESULT_PLOTS + parallel + sets + more
 
     @property
     def promised(self) -> list[str]:
@@ -267,6 +283,7 @@ class Study:
             *(f"report/{name}" for name in REPORT_FILES),
             *(f"analysis/{name}.csv" for name in ANALYSIS_TABLES),
             *self.if_many(*(f"analysis/{name}.csv" for name in RANKING_TABLES)),
+            *self.if_sets(*(f"analysis/{name}.csv" for name in SET_TABLES)),
             *(f"models/{model}/model.json" for model in self.models),
             *(f"generations/{model}/manifest.json" for model in self.models),
             *(f"grades/{model}.parquet" for model in self.models),
@@ -498,6 +515,16 @@ class Study:
                 raise ConfigError(
                     f"models: '{name}' has `{own[0]}` beside a set that is selected here; it is "
                     "for a `set` that is a file"
+                )
+
+    def _check_sets(self) -> None:
+        """Every set that a model is trained on is a selector's, one of `sets`, or a file."""
+        for name in self.selectors:
+            if name not in self.sets and not BUILT_IN.fullmatch(name):
+                known = [*self.sets, "s1k", "random", "diverse", "longest", "full", "limo"]
+                raise ConfigError(
+                    f"models: no training set is named '{name}'{nearest(name, known)}. Use a "
+                    "selector, `size-N`, one of `sets:`, or a file with its ending"
                 )
 
     def _check_labels(self) -> None:
