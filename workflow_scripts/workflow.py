@@ -30,10 +30,11 @@ from workflow_scripts.common.methods import (
     methods,
     numbers,
 )
-from workflow_scripts.common.settings.base import as_json, read
+from workflow_scripts.common.settings.base import as_json, nearest, read
 from workflow_scripts.common.settings.curation import S1_LABELS
 from workflow_scripts.common.settings.imported import Imported
 from workflow_scripts.common.settings.inference import Cells
+from workflow_scripts.common.settings.sets import BUILT_IN, each_set
 from workflow_scripts.common.settings.study import Config, each_model
 from workflow_scripts.common.source_files import form, source_files
 from workflow_scripts.common.tables.manifests import CHAT, SERVER
@@ -68,6 +69,7 @@ REPORT_FILES = (
 )  # fmt: skip
 MANY = 3  # models from which on they are ranked
 RANKING_TABLES = ("ranking", "ranking_pairs")
+SET_TABLES = ("sets", "set_pairs")
 MODEL_PLOTS = ["ranking", "frontier", "multiples", "verdicts", "spans"]
 TRAINING_FILES = ("manifest.json", "log.csv", "rendered.md")
 CURATION_PLOTS = ["funnel", "domains", "sources"]
@@ -93,7 +95,9 @@ class Study:
 
     def __init__(self, config: Entry) -> None:
         asked = read(Config, completed(config), "the config")
-        config = _found(as_json(replace(asked, models=each_model(asked.models))))
+        sets = each_set(asked.sets)
+        models = each_model(asked.models, sets)
+        config = _found(as_json(replace(asked, models=models, sets=sets)))
         self.config = config
         self.results = _plain_folder(config["results"])
         self.seed = int(config["seed"])
@@ -107,9 +111,11 @@ class Study:
         self.models = _by_name(config["models"], "models")
         self.pretrained = [name for name, entry in self.models.items() if "path" in entry]
         self.trained = [name for name, entry in self.models.items() if "train" in entry]
+        self.sets: dict[str, Entry] = config["sets"]
         self.imported = [name for name, entry in self.models.items() if "imported" in entry]
         self.decoded = [name for name in self.models if name not in self.imported]
         self._check_models()
+        self._check_sets()
         self._check_labels()
         self._check_focus()
         self._check_methods()
@@ -245,6 +251,15 @@ class Study:
         return list(dict.fromkeys(sets))
 
     @property
+    def set_models(self) -> list[str]:
+        """Models that are trained on a set which is selected here."""
+        return [name for name in self.trained if name not in self.ready_sets]
+
+    def if_sets(self, *names: str) -> list[str]:
+        """The names, or nothing in a study of fewer than two sets to compare."""
+        return list(names) if len(self.selectors) > 1 else []
+
+    @property
     def ready_sets(self) -> dict[str, str]:
         """Trained model -> the file of its training set, where that is a file and no selector."""
         return {name: self.set_of(name) for name in self.trained if form(Path(self.set_of(name)))}
@@ -333,7 +348,8 @@ class Study:
         """Figures of the report, in its order; some only where a model is trained, or draws."""
         parallel = ["parallel"] if self.draws else []
         more = self.if_curated(*CURATION_PLOTS) + self.if_trained("training")
-        return self.if_many(*MODEL_PLOTS) + RESULT_PLOTS + parallel + more
+        sets = self.if_sets("sets")
+        return self.if_many(*MODEL_PLOTS) + RESULT_PLOTS + parallel + sets + more
 
     @property
     def promised(self) -> list[str]:
@@ -345,6 +361,7 @@ class Study:
             *(f"report/{name}" for name in REPORT_FILES),
             *(f"analysis/{name}.csv" for name in ANALYSIS_TABLES),
             *self.if_many(*(f"analysis/{name}.csv" for name in RANKING_TABLES)),
+            *self.if_sets(*(f"analysis/{name}.csv" for name in SET_TABLES)),
             *(f"models/{model}/model.json" for model in self.decoded),
             *(f"generations/{model}/manifest.json" for model in self.models),
             *(f"grades/{model}.parquet" for model in self.models),
@@ -504,7 +521,7 @@ class Study:
 
     def traces_of(self, name: str) -> str:
         """Pool of traces that a training set is drawn from; "" for the study's pool."""
-        return self.config.get("sets", {}).get(name, {}).get("traces", "")
+        return self.sets.get(name, {}).get("traces", "")
 
     def sets_of(self, pool: str) -> list[str]:
         """Training sets that are drawn from a pool of traces, or from the study's pool ("")."""
@@ -690,6 +707,16 @@ class Study:
                     "for a `set` that is a file"
                 )
 
+    def _check_sets(self) -> None:
+        """Every set that a model is trained on is a selector's, one of `sets`, or a file."""
+        for name in self.selectors:
+            if name not in self.sets and not BUILT_IN.fullmatch(name):
+                known = [*self.sets, "s1k", "random", "diverse", "longest", "full", "limo"]
+                raise ConfigError(
+                    f"models: no training set is named '{name}'{nearest(name, known)}. Use a "
+                    "selector, `size-N`, one of `sets:`, or a file with its ending"
+                )
+
     def _check_labels(self) -> None:
         """Rows are dropped by labels that they have, or that are made here."""
         asked = self.config["curation"]["difficulty"]["drop_if_correct"]
@@ -750,7 +777,7 @@ class Study:
                         f"traces.pools.{pool}.teachers: no teacher '{teacher}' (there are: "
                         f"{', '.join(self.teachers)})"
                     )
-        for name in self.config.get("sets", {}):
+        for name in self.sets:
             if self.traces_of(name) not in {"", *self.trace_pools}:
                 raise ConfigError(
                     f"sets.{name}.traces: no pool '{self.traces_of(name)}' under traces.pools "
