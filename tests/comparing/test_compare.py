@@ -273,7 +273,6 @@ def test_a_benchmark_under_two_names_is_told_not_joined(pair) -> None:
     told = found(*pair)
     assert {one.dataset for one in told.tested} == {"riddles"}
     messages = {finding.kind: finding.message for finding in told.findings}
-    assert (
-        messages["other-benchmark-name"] == "'algebra' and 'maths' share 60 questions, not paired"
-    )
+    told_of = messages["other-benchmark-name"]
+    assert told_of == "'algebra' and 'maths' share 60 questions, not paired"
     assert messages["lone-benchmark"].startswith("only in")

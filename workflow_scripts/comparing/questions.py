@@ -167,14 +167,15 @@ def _listed(ids: list[str], how: Callable[[str], str]) -> str:
 
 def elsewhere(a: Mapping[str, pl.DataFrame], b: Mapping[str, pl.DataFrame]) -> Iterator[str]:
     """Benchmarks that one study alone has, with questions of such ones of the other, in words."""
-    texts = [
-        {
-            name: {text_hash(row) for row in table.iter_rows(named=True)}
-            for name, table in one.items()
-        }
-        for one in (a, b)
-    ]
-    for name, ours in texts[0].items():
-        for other, theirs in texts[1].items():
-            if name != other and ours & theirs:
+    for name, ours in _texts(a, b).items():
+        for other, theirs in _texts(b, a).items():
+            if ours & theirs:
                 yield f"'{name}' and '{other}' share {len(ours & theirs)} questions"
+
+
+def _texts(
+    one: Mapping[str, pl.DataFrame], rest: Mapping[str, pl.DataFrame]
+) -> dict[str, set[str]]:
+    """Hashes of the questions of the benchmarks that another study lacks, by benchmark."""
+    own = {name: table for name, table in one.items() if name not in rest}
+    return {name: {text_hash(row) for row in table.to_dicts()} for name, table in own.items()}
