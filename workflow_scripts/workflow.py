@@ -971,44 +971,7 @@ class Study:
                     f"as {', '.join(list(cells)[:6])}). Change it, or set `expect: []` in an "
                     "overlay that has other cells"
                 )
-            low, high = entry.get("least"), entry.get("most")
-            if low is not None and high is not None and low > high:
-                raise ConfigError(f"{where}: least {low:g} is above most {high:g}; swap them")
-            kind = entry.get("contrast")
-            if "verdict" in entry and kind not in TESTED:
-                raise ConfigError(
-                    f"{where}.verdict: only contrasts that are tested have one; set `contrast` to "
-                    f"one of {', '.join(TESTED)}"
-                )
-            if kind and entry["value"] != "accuracy":
-                raise ConfigError(
-                    f"{where}: `value` is a number of a cell, `contrast` a difference of "
-                    "accuracies; keep one of the two"
             _check_range(where, entry)
-
-    def _check_imported(self) -> None:
-        """Files of imported models are of benchmarks of the study, and exist."""
-        for model in self.imported:
-            entry = _imported(self.models[model]["imported"])
-            where = f"models: `imported` of '{model}'"
-            named: dict[str, Iterable[str]] = {"files": entry.files}
-            if isinstance(entry.samples, dict):
-                named["samples"] = entry.samples
-            for key, names in named.items():
-                odd = [name for name in names if name not in self.benchmarks]
-                if odd:
-                    raise ConfigError(
-                        f"{where}: `{key}` names '{odd[0]}', which is no benchmark of this config "
-                        f"(there are: {', '.join(self.benchmarks)})"
-                    )
-            for file in self.imported_files(model):
-                if not Path(file).is_file():
-                    raise ConfigError(f"{where}: {file} does not exist")
-            own = [key for key in DECODED_KEYS if key in self.models[model]]
-            if own:
-                raise ConfigError(
-                    f"{where}: nothing is decoded, so `{own[0]}` means nothing; take it out"
-                )
 
     def _check_servers(self) -> None:
         """One server and name answers for one model; its options are its own."""
