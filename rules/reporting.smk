@@ -394,6 +394,9 @@ rule write_report:
         curation_md=STUDY.if_curated("<results>/curation/curation.md"),
         contamination=STUDY.if_curated("<results>/curation/contamination.json"),
         touched=STUDY.touched_files,
+        upstream=STUDY.if_pooled("<results>/curation/upstream.json"),
+        traces=STUDY.trace_pool_files("traces.json"),
+        teachers=STUDY.teacher_manifests,
         engines=STUDY.engine_manifests,
         training=STUDY.training_manifests,
         plots=expand("<results>/plots/{plot}.png", plot=STUDY.plots),
@@ -433,7 +436,8 @@ rule write_report:
             inputs="points outcomes contrasts metrics pairs quality checks answer_path "
             "answer_curves confidence_stop endings answer_checks votes draws repeats ranking "
             "ranking_pairs ranking_checks set_table set_pairs set_checks curation_md "
-            "contamination touched engines training plots grades benchmarks notes",
+            "contamination touched upstream traces teachers engines training plots grades "
+            "benchmarks notes",
             outputs="markdown html appendix appendix_html",
             params="generations settings",
         )

@@ -21,7 +21,7 @@ from workflow_scripts.workflow import Study
 Entry = dict[str, Any]
 
 TARGET = "rehearse"
-REAL_TARGETS = ("report", "estimate")
+REAL_TARGETS = ("report", "estimate", "traces")
 MARK = "S1FLOW_REHEARSAL"  # tells the jobs of a cluster, whose command line lacks the target
 
 QUESTIONS = 2  # per benchmark
@@ -65,6 +65,10 @@ def rehearsal(study: Study) -> Entry:
     small["study"] = f"{study.config['study']}-rehearsal"
     small["results"] = folder(study.results)
     _move_world(small, study.results)
+    # Few questions would leave too few right traces for a set: sets come from the study's pool.
+    small.pop("traces", None)
+    for entry in small.get("sets", {}).values():
+        entry.pop("traces", None)
     for entry in small["benchmarks"]:
         entry["first"] = _least(entry["first"], QUESTIONS)
         _shrink_draws(entry)

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from workflow_scripts.common.delimiters import Delimiters
-from workflow_scripts.common.methods import NATURAL_ONLY, methods
+from workflow_scripts.common.formats import FORMATS
+from workflow_scripts.common.methods import INFINITE, NATURAL_ONLY, methods
 from workflow_scripts.common.provenance import canonical_json
 from workflow_scripts.common.settings.sets import SHUFFLED
 from workflow_scripts.file_content import content_of
@@ -92,7 +93,7 @@ class RuleSettings:
     def decontaminate(self) -> str:
         """Settings of rule decontaminate; its benchmarks are inputs."""
         section = self.study.config["curation"]["decontamination"]
-        return self._json(self._without(section, "extra"))
+        return self._json({**self._without(section, "extra"), "responses": False})
 
     def count_tokens(self) -> str:
         """Settings of rule count_tokens."""
@@ -128,7 +129,63 @@ class RuleSettings:
 
     def summarise_curation(self) -> str:
         """Settings of rule summarise_curation."""
-        names, sets = self.study.selectors, self.study.sets
+        return self._summarised("")
+
+    def ask_traces(self) -> str:
+        """Settings of rule ask_traces."""
+        sample = self.study.traces.get("sample", "all")
+        return self._json({"sample": None if sample == "all" else sample})
+
+    def answer_traces(self, teacher: str, **more: str) -> str:
+        """Settings of the rules that let a teacher answer, and cut its draws."""
+        study, traces = self.study, self.study.traces
+        method = study.teachers[teacher]["method"]
+        asked = study.teachers[teacher].get("instruction", FORMATS["math"].instruction)
+        return self._json(
+            {
+                "inference": {
+                    **self._without(study.inference(teacher), *JOB_KEYS),
+                    "budgets": [INFINITE],
+                    "methods": [{"method": method}],
+                    "samples": traces["samples"],
+                    "temperature": traces["temperature"],
+                    "engine": study.engine(teacher),
+                },
+                "first": {"pool": "all"},
+                **({"instructions": {"pool": asked}} if method == "native" else {}),
+                "store": self._store(f"teacher-{teacher}"),
+                "name": study.writer(teacher),
+                **study.form(teacher),
+                **more,
+            }
+        )
+
+    def cut_traces(self, teacher: str) -> str:
+        """Settings of rule cut_traces."""
+        out = f"{self.study.results}/traces/teachers/{teacher}/pool"
+        return self.answer_traces(teacher, out=out)
+
+    def make_traces(self, pool: str) -> str:
+        """Settings of rule make_traces for a pool."""
+        return self._json({**self.study.trace_pools[pool], "name": pool})
+
+    def trace_quality(self, pool: str) -> str:
+        """Settings of rule filter_quality for a pool of traces: it may ask for wrong ones."""
+        section = self.study.config["curation"]["quality"]
+        right = self.study.trace_pools[pool]["answers"] == "right"
+        asked = right and section["require_teacher_correct"]
+        return self._json({**section, "require_teacher_correct": asked})
+
+    def trace_decontamination(self, pool: str) -> str:
+        """Settings of rule decontaminate for a pool of traces: a question may have several."""
+        return self._json({**json.loads(self.decontaminate()), "responses": True})
+
+    def summarise_traces(self, pool: str) -> str:
+        """Settings of rule summarise_curation for a pool of traces."""
+        return self._summarised(pool)
+
+    def _summarised(self, pool: str) -> str:
+        names, sets = self.study.sets_of(pool), self.study.sets
         rules = {name: sets[name]["selector"] for name in names if name in sets}
         return self._json({"selectors": names, **({"rules": rules} if rules else {})})
 

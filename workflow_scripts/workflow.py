@@ -125,6 +125,8 @@ class Study:
         self._check_gpus()
         self._check_servers()
         self._check_imported()
+        self._check_teachers()
+        self._check_trace_pools()
 
     @property
     def datasets(self) -> list[str]:
@@ -156,9 +158,9 @@ class Study:
     def own_inference(self, model: str) -> Entry:
         """Keys of the section `inference` that a model has values of its own for.
 
-        model  of the study, or a solver
+        model  of the study, a solver or a teacher
         """
-        entry = self.downloads.get(model) or self.models[model]
+        entry = self.entry(model)
         if "imported" in entry:
             return {"methods": [self._imported_method(entry["imported"])]}
         own = {key: entry[key] for key in OWN_INFERENCE if key in entry}
@@ -298,8 +300,12 @@ class Study:
 
     @property
     def set_tables(self) -> list[str]:
-        """The training sets of the study's models."""
-        return [f"{self.results}/curation/sets/{selector}.parquet" for selector in self.selectors]
+        """The training sets that are drawn from the study's pool."""
+        return self.set_files("")
+
+    def set_files(self, pool: str) -> list[str]:
+        """The training sets that are drawn from a pool of traces, or from the study's pool ("")."""
+        return [f"{self.results}/curation/sets/{name}.parquet" for name in self.sets_of(pool)]
 
     @property
     def model_cards(self) -> list[str]:
@@ -362,6 +368,7 @@ class Study:
             *(f"plots/{plot}.{kind}" for plot in self.plots for kind in ("png", "svg", "pdf")),
             *(f"training/{m}/{file}" for m in self.trained for file in TRAINING_FILES),
             *self.if_curated("curation/dropped.parquet", "curation/curation.md"),
+            *(f"traces/pools/{pool}/pool.parquet" for pool in self.trace_pools),
             *(f"curation/sets/{selector}.parquet" for selector in self.selectors),
             *(f"training/{model}/set.parquet" for model in self.ready_sets),
         ]
@@ -383,13 +390,22 @@ class Study:
 
     def if_curated(self, *names: str) -> list[str]:
         """The names, or nothing where no training set is selected from the pool."""
-        return list(names) if self.selectors else []
+        return list(names) if self.sets_of("") else []
+
+    def if_pooled(self, *names: str) -> list[str]:
+        """The names, or nothing where no row of the pool is used."""
+        return list(names) if self.selectors or self.traces else []
 
     @property
     def touched_files(self) -> list[str]:
         """Tables of the benchmark questions that training sets touch."""
         ready = [f"{self.results}/training/{model}/touched.csv" for model in self.ready_sets]
-        return self.if_curated(f"{self.results}/curation/touched.csv") + ready
+        made = [
+            f"{self.results}/traces/pools/{pool}/touched.csv"
+            for pool in self.trace_pools
+            if self.sets_of(pool)
+        ]
+        return self.if_curated(f"{self.results}/curation/touched.csv") + made + ready
 
     def base_of(self, model: str) -> str:
         """Model that `model` was trained from."""
@@ -434,23 +450,105 @@ class Study:
         """Every pretrained model by name: the study's, and those that only make labels."""
         solvers = {name: self.relabel["solvers"][label] for name, label in self.solvers.items()}
         own = {name: self.models[name] for name in self.pretrained}
-        return {**solvers, "classifier": self.relabel["classifier"], **own}
+        return {**solvers, "classifier": self.relabel["classifier"], **self.hired, **own}
+
+    def entry(self, model: str) -> Entry:
+        """What the config says of a model of the study, a solver or a teacher."""
+        return self.teachers.get(model) or self.downloads.get(model) or self.models[model]
+
+    @property
+    def traces(self) -> Entry:
+        """The config's section on traces made here; empty where none are."""
+        return self.config.get("traces", {})
+
+    @property
+    def teachers(self) -> dict[str, Entry]:
+        """Models that write traces, by name; one of the study has that model's keys, too."""
+        entries = self.traces.get("teachers", {})
+        return {
+            name: {**self.models.get(own.get("model", ""), {}), **own}
+            for name, own in entries.items()
+        }
+
+    @property
+    def hired(self) -> dict[str, Entry]:
+        """Teachers that are no models of the study."""
+        return {
+            name: {"revision": "main", **entry}
+            for name, entry in self.teachers.items()
+            if "model" not in entry
+        }
+
+    @property
+    def trace_pools(self) -> dict[str, Entry]:
+        """Pools of traces made here, by name, each with its teachers."""
+        pools = self.traces.get("pools", {})
+        return {name: {"teachers": [*self.teachers], **entry} for name, entry in pools.items()}
+
+    def writer(self, teacher: str) -> str:
+        """Name of the model that a teacher is: one of the study, or the teacher's own."""
+        return self.teachers[teacher].get("model", teacher)
+
+    def writer_gpus(self, teacher: str) -> int:
+        """GPUs of a teacher's job; a server has its own."""
+        served = self.engine(teacher)["kind"] in (SERVER, CHAT)
+        return 0 if served else self.gpus("inference")
+
+    def draws_of(self, teacher: str) -> str:
+        """The cell that a teacher's draws stand in."""
+        method = self.teachers[teacher]["method"]
+        return f"{self.results}/traces/teachers/{teacher}/pool/{method}/infinite.parquet"
+
+    def trace_pool_files(self, name: str) -> list[str]:
+        """A file of every pool of traces."""
+        return [f"{self.results}/traces/pools/{pool}/{name}" for pool in self.trace_pools]
+
+    @property
+    def teacher_manifests(self) -> list[str]:
+        """What writing took, one file per teacher that some pool has."""
+        used = dict.fromkeys(
+            name for pool in self.trace_pools.values() for name in pool["teachers"]
+        )
+        return [f"{self.results}/traces/teachers/{name}/manifest.json" for name in used]
+
+    @property
+    def asked_rows(self) -> str:
+        """The file that says which rows of the pool teachers are asked."""
+        questions = self.traces.get("questions", "pool")
+        kept = {"pool": f"{self.results}/curation/decontamination.parquet"}
+        kept["hard"] = self.difficulty_file
+        return kept.get(questions, f"{self.results}/curation/sets/{questions}.parquet")
+
+    def traces_of(self, name: str) -> str:
+        """Pool of traces that a training set is drawn from; "" for the study's pool."""
+        return self.config.get("sets", {}).get(name, {}).get("traces", "")
+
+    def sets_of(self, pool: str) -> list[str]:
+        """Training sets that are drawn from a pool of traces, or from the study's pool ("")."""
+        return [name for name in self.selectors if self.traces_of(name) == pool]
+
+    def curated(self, name: str, table: str) -> str:
+        """A table of the pool that a training set is drawn from: `pool`, `quality`, ..."""
+        if pool := self.traces_of(name):
+            return f"{self.results}/traces/pools/{pool}/{table}.parquet"
+        own = {"pool": self.pool_file, "difficulty": self.difficulty_file}
+        return own.get(table, f"{self.results}/curation/{table}.parquet")
 
     def engine(self, model: str) -> Entry:
         """The section `inference.engine` for one model: its own server in place of the common one.
 
-        model  of the study, or a solver
+        model  of the study, a solver or a teacher
         """
-        entry = self.downloads.get(model) or self.models[model]
+        entry = self.entry(model)
         own = {key: entry[key] for key in SERVER_KEYS if key in entry}
-        return {**self.config["inference"]["engine"], **own}
+        return {**self.config["inference"]["engine"], **entry.get("engine", {}), **own}
 
     def form(self, model: str) -> Entry:
         """How a model is asked and marks its thinking: its own keys, else the study's.
 
         Without a `form` of its own it has the study's `delimiters`, single keys overridden.
         """
-        entry = self.downloads.get(model) or self.models[model]
+        entry = self.entry(model)
         own = {key: entry[key] for key in FORM_KEYS if key in entry}
         own.setdefault("system_prompt", self.config["system_prompt"])
         below = {} if "form" in own else self.config["delimiters"]
@@ -541,6 +639,26 @@ class Study:
         return "|".join(self.solvers) or NOTHING if self.shards > 1 else NOTHING
 
     @property
+    def every_teacher(self) -> str:
+        """Wildcard constraint: the teachers."""
+        return "|".join(self.teachers) or NOTHING
+
+    @property
+    def whole_teachers(self) -> str:
+        """Wildcard constraint: as `whole_models`, for teachers."""
+        return self.every_teacher if self.shards == 1 else NOTHING
+
+    @property
+    def split_teachers(self) -> str:
+        """Wildcard constraint: as `split_models`, for teachers."""
+        return self.every_teacher if self.shards > 1 else NOTHING
+
+    @property
+    def every_trace_pool(self) -> str:
+        """Wildcard constraint: the pools of traces."""
+        return "|".join(self.trace_pools) or NOTHING
+
+    @property
     def store_tokens(self) -> dict[str, Callable[[Any], int]]:
         """Resources by name, one for the store of each model that `estimate` probes.
 
@@ -605,7 +723,7 @@ class Study:
         stored = self.config["pool"].get("labels", S1_LABELS)
         made = self.relabel["solvers"] if self.relabel["difficulty"] else ()
         unknown = [name for name in asked if name not in {*stored, *made}]
-        if unknown and self.selectors:
+        if unknown and (self.selectors or self.traces):
             raise ConfigError(
                 f"curation.difficulty.drop_if_correct: no row has a label '{unknown[0]}' (labels "
                 f"of the pool: {', '.join(stored) or 'none'}). Name its column, `pool.labels: "
@@ -618,6 +736,73 @@ class Study:
                 f"and {', '.join(sorted(taken)) or 'one of these names'} is taken by a model of "
                 "the study, the classifier or another solver. Name the label otherwise"
             )
+
+    def _check_teachers(self) -> None:
+        """Teachers are models that there are, asked as their engine can be asked."""
+        taken = {*self.models, *self.solvers, "classifier"}
+        for name, entry in self.traces.get("teachers", {}).items():
+            where = f"traces.teachers.{name}"
+            if name in taken:
+                raise ConfigError(
+                    f"{where}: a model of the study or a solver has this name; give the teacher "
+                    "another, and say which model it is with `model`"
+                )
+            if entry.get("model", "") not in {"", *self.models}:
+                raise ConfigError(
+                    f"{where}.model: '{entry['model']}' is no model of this config (there are: "
+                    f"{', '.join(self.models)}); add it under `models:`, or give a `path`"
+                )
+            if "imported" in self.entry(name):
+                raise ConfigError(
+                    f"{where}.model: '{entry['model']}' is read from files and cannot be asked; "
+                    "name a model with a `path`, or one that is trained here"
+                )
+            if self.engine(name)["kind"] == CHAT and entry["method"] != "native":
+                raise ConfigError(
+                    f"{where}: a chat endpoint takes and returns text, so thinking cannot be "
+                    "opened for it; set `method: native`"
+                )
+        if self.traces.get("samples", 1) > 1 and not self.traces["temperature"]:
+            raise ConfigError(
+                f"traces.samples: {self.traces['samples']} draws would be equal at temperature 0; "
+                "set traces.temperature, such as 0.8"
+            )
+
+    def _check_trace_pools(self) -> None:
+        """Pools, sets and questions name what there is, and no teacher is its own pupil."""
+        for pool, entry in self.trace_pools.items():
+            for teacher in entry["teachers"]:
+                if teacher not in self.teachers:
+                    raise ConfigError(
+                        f"traces.pools.{pool}.teachers: no teacher '{teacher}' (there are: "
+                        f"{', '.join(self.teachers)})"
+                    )
+        for name in self.config.get("sets", {}):
+            if self.traces_of(name) not in {"", *self.trace_pools}:
+                raise ConfigError(
+                    f"sets.{name}.traces: no pool '{self.traces_of(name)}' under traces.pools "
+                    f"(there are: {', '.join(self.trace_pools) or 'none'})"
+                )
+        asked = self.traces.get("questions", "pool")
+        if asked not in ("pool", "hard") and (form(Path(asked)) or self.traces_of(asked)):
+            raise ConfigError(
+                f"traces.questions: '{asked}' is not drawn from the study's pool; use pool, hard, "
+                "or a training set that is"
+            )
+        for model in self.trained:
+            self._refuse_circle(model, ())
+
+    def _refuse_circle(self, model: str, pupils: tuple[str, ...]) -> None:
+        """ConfigError where a model is trained on traces that it would have to write first."""
+        if model in pupils:
+            raise ConfigError(
+                f"traces: '{model}' is trained on a set of traces that wait for itself "
+                f"({' <- '.join((*pupils, model))}); let its base be the teacher "
+                "(self-distillation), or a model that is trained on another set"
+            )
+        pool = self.traces_of(self.set_of(model)) if model in self.trained else ""
+        for teacher in self.trace_pools[pool]["teachers"] if pool else ():
+            self._refuse_circle(self.writer(teacher), (*pupils, model))
 
     def _check_focus(self) -> None:
         if self.focus not in self.models:
@@ -672,7 +857,7 @@ class Study:
 
         Globs and folders must hold files.
         """
-        entries = {"pool.source.files": self.pool_files if self.selectors else []}
+        entries = {"pool.source.files": self.if_pooled(*self.pool_files)}
         for name, file in self.ready_sets.items():
             entries[f"models: `train.set` of '{name}'"] = [file]
         for name in self.question_sets:

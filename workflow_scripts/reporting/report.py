@@ -21,6 +21,7 @@ from workflow_scripts.common.tables.manifests import ModelForm
 from workflow_scripts.reporting import (
     answer_findings,
     costs,
+    data_costs,
     draw_findings,
     estimates,
     findings,
@@ -84,6 +85,7 @@ class Extras:
     date         UTC day on which the newest engine manifest was written, ISO; "" where unknown
     prefixes     cells' rows compared with their chains, and how many were no prefix
     runs, took   of the study's jobs: every run that is known, and what the last ones cost
+    data         what went into the pool and the traces
     table_bytes  size of each model's generation tables
     """
 
@@ -92,6 +94,7 @@ class Extras:
     notes: str  # Markdown: the user's own files; "" when none are configured
     examples: Sequence[Shown]
     clean: str  # Markdown: accuracy without touched questions; "" where nothing is trained
+    data: data_costs.DataWork
     plots: Sequence[Path]
     table_bytes: Mapping[str, int]
     date: str
@@ -196,6 +199,7 @@ def _body(results: Results, extras: Extras) -> dict[str, Any]:
         "examples_table": table(LINE_HEADERS, lines, left=5) if lines else "",
         "examples_shown": [demoted(example.brief, 0) for example in shown],
         "device_hours": number(hours, 3) if hours else "",
+        **data_costs.values(results, extras.data),
         "decoding_costs": costs.engine_table(results),
         "training_costs": costs.training_table(results),
         "configured": published.configured(settings),

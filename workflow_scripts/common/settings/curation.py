@@ -327,8 +327,12 @@ class FilterQualitySettings(Quality):
 
 @dataclass(frozen=True)
 class DecontaminateSettings(Copies):
-    """The config's `curation.decontamination`; benchmarks, `extra` ones too, come as files."""
+    """The config's `curation.decontamination`; benchmarks, `extra` ones too, come as files.
 
+    responses  rows with the same question are responses to it, and no copies of each other
+    """
+
+    responses: bool = False
     seed: Whole = field(kw_only=True)
 
 

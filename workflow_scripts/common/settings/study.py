@@ -15,6 +15,7 @@ from workflow_scripts.common.settings.imported import Imported
 from workflow_scripts.common.settings.inference import Context, Inference, ModelSampling
 from workflow_scripts.common.settings.inference import Method as MethodEntry
 from workflow_scripts.common.settings.sets import TrainingSet
+from workflow_scripts.common.settings.traces import Traces
 from workflow_scripts.common.settings.training import Recipe, Training
 
 SETS = (  # a selector, one of `sets`, or a file with the rows
@@ -186,6 +187,7 @@ class Config:
     analysis       how results are measured
     report         what the report shows
     sets           training sets by name, for `train.set` and `train.sets`
+    traces         traces that are made here, by teachers that answer questions of the pool
     shelf          folders of your own with a file NAME.yaml for each benchmark, before the shelf's
     pathvars       Snakemake's own
     """
@@ -205,5 +207,6 @@ class Config:
     analysis: Analysis
     report: Report
     sets: dict[Name, TrainingSet] = field(default_factory=dict)
+    traces: Traces | None = None
     shelf: tuple[str, ...] = ()
     pathvars: dict[str, Any] = field(default_factory=dict)
