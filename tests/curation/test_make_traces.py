@@ -1,4 +1,4 @@
-"""Teachers' draws become pools: which are usable, which are chosen, how many, and what is refused."""
+"""Teachers' draws become pools: which are usable, which are chosen, how many; what is refused."""
 
 import json
 from typing import Any
@@ -86,7 +86,11 @@ def test_several_responses_of_a_question() -> None:
 
 def test_the_highest_limo_score() -> None:
     frame = draws({"a": "rr"})
-    word = pl.when(pl.col("draw") == 0).then(pl.lit("perhaps check, therefore so")).otherwise(pl.lit("x"))
+    word = (
+        pl.when(pl.col("draw") == 0)
+        .then(pl.lit("perhaps check, therefore so"))
+        .otherwise(pl.lit("x"))
+    )
     chosen = choose(scored(frame.with_columns(trace=word)), settings(choose="limo"))
     assert kept(chosen) == {"a": [0]}
     assert chosen["score"].to_list()[0] > chosen["score"].to_list()[1]
