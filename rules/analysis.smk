@@ -9,6 +9,7 @@ rule count_points:
         engines=STUDY.engine_manifests,
         benchmarks=STUDY.benchmark_tables,
         golds="<results>/grades/golds.json",
+        imports=STUDY.import_facts,
     output:
         points=report(
             "<results>/analysis/points.csv",
@@ -38,7 +39,7 @@ rule count_points:
     shell:
         python(
             "analysis.count_points",
-            inputs="grades engines benchmarks golds",
+            inputs="grades engines benchmarks golds imports",
             outputs="points outcomes repeats quality",
             params="generations settings",
         )
@@ -212,4 +213,64 @@ rule follow_answers:
             "analysis.follow_answers",
             inputs="points outcomes grades",
             outputs="answer_path answer_curves confidence_stop endings answer_checks",
+        )
+
+
+rule check_expectations:
+    """Results against what the config expects of them; the report shows every row."""
+    input:
+        points="<results>/analysis/points.csv",
+        contrasts="<results>/analysis/contrasts.csv",
+    output:
+        expectations=report(
+            "<results>/analysis/expectations.csv",
+            caption="../docs/captions/expectations.rst",
+            category="Tables",
+        ),
+    log:
+        "<logs>/check_expectations.log",
+    benchmark:
+        "<results>/runtimes/check_expectations.tsv"
+    localrule: True
+    conda:
+        "../envs/reporting.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        settings=SETTINGS.check_expectations(),
+        code=code_id("analysis.check_expectations"),
+    shell:
+        python(
+            "analysis.check_expectations",
+            inputs="points contrasts",
+            outputs="expectations",
+        )
+
+
+rule enforce_expectations:
+    """Fail, with the report written, where an expectation that fails is not met."""
+    input:
+        expectations="<results>/analysis/expectations.csv",
+        summary="<results>/report/summary.txt",
+    output:
+        held="<results>/report/expectations.txt",
+    log:
+        "<logs>/enforce_expectations.log",
+    benchmark:
+        "<results>/runtimes/enforce_expectations.tsv"
+    localrule: True
+    conda:
+        "../envs/reporting.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        code=code_id("analysis.enforce_expectations"),
+    shell:
+        python(
+            "analysis.enforce_expectations",
+            inputs="expectations summary",
+            outputs="held",
+            params="",
         )

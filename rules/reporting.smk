@@ -404,6 +404,7 @@ rule write_report:
         grades=STUDY.grade_tables,
         benchmarks=STUDY.benchmark_tables,
         notes=STUDY.config["report"].get("notes", []),
+        expectations=STUDY.if_expected("<results>/analysis/expectations.csv"),
     output:
         markdown="<results>/report/report.md",
         html=report(
@@ -437,7 +438,7 @@ rule write_report:
             "answer_curves confidence_stop endings answer_checks votes draws repeats ranking "
             "ranking_pairs ranking_checks set_table set_pairs set_checks curation_md "
             "contamination touched upstream traces teachers engines training plots grades "
-            "benchmarks notes",
+            "benchmarks notes expectations",
             outputs="markdown html appendix appendix_html",
             params="generations settings",
         )
@@ -455,6 +456,7 @@ rule show_summary:
         report="<results>/report/report.html",
         engines=STUDY.engine_manifests,
         training=STUDY.training_manifests,
+        expectations=STUDY.if_expected("<results>/analysis/expectations.csv"),
     output:
         summary="<results>/report/summary.txt",
     log:
@@ -473,7 +475,8 @@ rule show_summary:
     shell:
         python(
             "reporting.show_summary",
-            inputs="points contrasts metrics pairs quality checks report engines training",
+            inputs="points contrasts metrics pairs quality checks report engines training "
+            "expectations",
             outputs="summary",
         )
 

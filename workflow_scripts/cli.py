@@ -43,6 +43,8 @@ COMMANDS = (
     Command("estimate", "estimate", "what a study will take: hours, tokens, memory, disk"),
     Command("show-prompts", "show_prompts", "what every model will be sent, id by id"),
     Command("grade", "grade", "grade answers in a file, without the workflow"),
+    Command("export", "export", "a finished study in the forms of other projects"),
+    Command("publish", "publish", "send an exported folder to a hub, after a question"),
 )
 
 

@@ -37,6 +37,8 @@ SAMPLES = 2
 PROBES = 4  # cells of `probe`, at most
 SHARDS = 2
 RESAMPLES = 200
+# In place of the ranges of the real study: their rules run, and every number meets it.
+ANYTHING = {"cell": "* *@*", "least": 0, "severity": "fail"}
 
 
 def asked(words: Sequence[str]) -> bool:
@@ -64,6 +66,7 @@ def rehearsal(study: Study) -> Entry:
     small = copy.deepcopy(study.config)
     small["study"] = f"{study.config['study']}-rehearsal"
     small["results"] = folder(study.results)
+    small["expect"] = [ANYTHING] if small["expect"] else []
     _move_world(small, study.results)
     # Few questions would leave too few right traces for a set: sets come from the study's pool.
     small.pop("traces", None)

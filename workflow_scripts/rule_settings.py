@@ -344,6 +344,25 @@ class RuleSettings:
             }
         )
 
+    def import_generations(self, model: str) -> str:
+        """Settings of rule import_generations for a model of another harness."""
+        entry = self.study.models[model]
+        own = {key: entry[key] for key in ("form", "delimiters") if key in entry}
+        return self._json(
+            {
+                "name": model,
+                "imported": entry["imported"],
+                "first": {name: e["first"] for name, e in self.study.benchmarks.items()},
+                "out": f"{self.study.results}/generations/{model}",
+                "content": content_of(self.study.imported_files(model)),
+                **own,
+            }
+        )
+
+    def check_imports(self) -> str:
+        """Settings of rule check_imports."""
+        return self._json({})
+
     def _instructions(self, model: str, *datasets: str) -> Entry:
         """Of the benchmarks, where a method of the model asks with them."""
         if not any(method.flags.instructed for method in methods(self.study.section(model))):
@@ -358,7 +377,11 @@ class RuleSettings:
                 "study": self.study.config["study"],
                 "first": {name: entry["first"] for name, entry in self.study.benchmarks.items()},
                 "samples": self.study.own_samples,
-                "models": [self._shown(entry) for entry in self._models("title")],
+                "models": [
+                    self._shown(entry)
+                    for entry in self._models("title")
+                    if entry["name"] in self.study.decoded
+                ],
             }
         )
 
@@ -382,7 +405,9 @@ class RuleSettings:
             {
                 "analysis": self._of("analysis", "confidence", "slack_tokens"),
                 "inference": self._of("inference", *CELL_KEYS),
-                "models": self._models("title", "trained", "base", "family", "seed", "inference"),
+                "models": self._models(
+                    "title", "trained", "base", "family", "seed", "inference", "draws"
+                ),
                 "benchmarks": self._benchmarks("title", "first", "samples"),
             }
         )
@@ -418,6 +443,10 @@ class RuleSettings:
                 "focus": self.study.focus,
             }
         )
+
+    def check_expectations(self) -> str:
+        """Settings of rule check_expectations."""
+        return self._json({"expect": self.study.config["expect"]})
 
     def compare_sets(self) -> str:
         """Settings of rule compare_sets: of each model that was trained on a set its set."""
@@ -530,6 +559,8 @@ class RuleSettings:
             facts["seed"] = train.get("seed", self.study.seed) if train else None
             if own := self.study.own_inference(name):
                 facts["inference"] = own
+            if name in self.study.imported:
+                facts["draws"] = self.study.imported_draws(name)
             found.append({"name": name, **{key: facts[key] for key in keys if key in facts}})
         return found
 

@@ -3,7 +3,6 @@
 Only the Snakefile imports this module; each rule's slice of the config is in rule_settings.py.
 """
 
-import glob
 import json
 import os
 import re
@@ -17,6 +16,7 @@ from typing import Any
 import yaml
 
 from workflow_scripts.common.artifacts import write_text
+from workflow_scripts.common.cell_pattern import CellPattern
 from workflow_scripts.common.delimiters import Delimiters
 from workflow_scripts.common.errors import ConfigError
 from workflow_scripts.common.formats import FORMATS
@@ -30,13 +30,14 @@ from workflow_scripts.common.methods import (
     methods,
     numbers,
 )
+from workflow_scripts.common.settings.analysis import TESTED
 from workflow_scripts.common.settings.base import as_json, nearest, read
 from workflow_scripts.common.settings.curation import S1_LABELS
 from workflow_scripts.common.settings.imported import Imported
 from workflow_scripts.common.settings.inference import Cells
 from workflow_scripts.common.settings.sets import BUILT_IN, each_set
 from workflow_scripts.common.settings.study import Config, each_model
-from workflow_scripts.common.source_files import form, source_files
+from workflow_scripts.common.source_files import form, log_files, source_files
 from workflow_scripts.common.tables.manifests import CHAT, SERVER
 from workflow_scripts.file_content import content_of, is_recorded
 from workflow_scripts.shelf import completed
@@ -54,7 +55,6 @@ DECODED_KEYS = (
     "url", "served_name", "system_prompt", "chat_template_kwargs", "prefill",
     "sampling", "context", "methods",
 )  # fmt: skip
-LOG_SUFFIXES = (".eval", ".json", ".jsonl", ".parquet")
 READY_KEYS = ("first", "form", "columns")  # how a training set in a file is read
 RESULT_PLOTS = [
     "contrasts", "effects", "causes", "scaling", "forcing", "curves", "methods", "lengths",
@@ -125,6 +125,7 @@ class Study:
         self._check_gpus()
         self._check_servers()
         self._check_imported()
+        self._check_expectations()
         self._check_teachers()
         self._check_trace_pools()
 
@@ -235,6 +236,11 @@ class Study:
     def import_tables(self) -> list[str]:
         """What was read of each imported model: the harness's verdicts, row by row."""
         return [f"{self.results}/imported/{model}/rows.parquet" for model in self.imported]
+
+    @property
+    def import_facts(self) -> list[str]:
+        """What is known of each imported model's run, and what did not fit in its files."""
+        return [f"{self.results}/imported/{model}/facts.json" for model in self.imported]
 
     def import_table(self, model: str) -> list[str]:
         """The same of one model; nothing for one that is decoded here."""
@@ -361,12 +367,14 @@ class Study:
             *(f"report/{name}" for name in REPORT_FILES),
             *(f"analysis/{name}.csv" for name in ANALYSIS_TABLES),
             *self.if_many(*(f"analysis/{name}.csv" for name in RANKING_TABLES)),
+            *self.if_expected("analysis/expectations.csv", "report/expectations.txt"),
             *self.if_sets(*(f"analysis/{name}.csv" for name in SET_TABLES)),
             *(f"models/{model}/model.json" for model in self.decoded),
             *(f"generations/{model}/manifest.json" for model in self.models),
             *(f"grades/{model}.parquet" for model in self.models),
             *(f"plots/{plot}.{kind}" for plot in self.plots for kind in ("png", "svg", "pdf")),
             *(f"training/{m}/{file}" for m in self.trained for file in TRAINING_FILES),
+            *self.if_imported("imported/verdicts.csv"),
             *self.if_curated("curation/dropped.parquet", "curation/curation.md"),
             *(f"traces/pools/{pool}/pool.parquet" for pool in self.trace_pools),
             *(f"curation/sets/{selector}.parquet" for selector in self.selectors),
@@ -383,6 +391,10 @@ class Study:
     def if_many(self, *names: str) -> list[str]:
         """The names, or nothing in a study of too few models to rank."""
         return list(names) if len(self.models) >= MANY else []
+
+    def if_expected(self, *names: str) -> list[str]:
+        """The names, or nothing where the config expects nothing of the results."""
+        return list(names) if self.config["expect"] else []
 
     def if_trained(self, *names: str) -> list[str]:
         """The names, or nothing in a study of pretrained models alone."""
@@ -939,6 +951,40 @@ class Study:
                     f"{where}: nothing is decoded, so `{own[0]}` means nothing; take it out"
                 )
 
+    def _check_expectations(self) -> None:
+        """Every expectation names cells of the study, a range that is one, and what it has."""
+        families = {entry.get("family", name): name for name, entry in self.models.items()}
+        every = [
+            (name, dataset, *path.split("/"))
+            for name, member in {**families, **{name: name for name in self.models}}.items()
+            for dataset in self.datasets
+            for path in self.cell_paths(member)
+        ]
+        for number, entry in enumerate(self.config["expect"]):
+            where = f"expect[{number}]"
+            pattern = CellPattern.read(entry["cell"], f"{where}.cell")
+            if not any(pattern.fits(*cell) for cell in every):
+                raise ConfigError(
+                    f"{where}.cell: {entry['cell']!r} names no cell of this study (models: "
+                    f"{', '.join(self.models)}; benchmarks: {', '.join(self.datasets)}; cells such "
+                    f"as {', '.join(dict.fromkeys('@'.join(c[2:]) for c in every[:6]))}). Change "
+                    "it, or set `expect: []` in an overlay that has other cells"
+                )
+            low, high = entry.get("least"), entry.get("most")
+            if low is not None and high is not None and low > high:
+                raise ConfigError(f"{where}: least {low:g} is above most {high:g}; swap them")
+            kind = entry.get("contrast")
+            if "verdict" in entry and kind not in TESTED:
+                raise ConfigError(
+                    f"{where}.verdict: only contrasts that are tested have one; set `contrast` to "
+                    f"one of {', '.join(TESTED)}"
+                )
+            if kind and entry["value"] != "accuracy":
+                raise ConfigError(
+                    f"{where}: `value` is a number of a cell, `contrast` a difference of "
+                    "accuracies; keep one of the two"
+                )
+
     def _check_servers(self) -> None:
         """One server and name answers for one model; its options are its own."""
         engine = self.config["inference"]["engine"]
@@ -969,24 +1015,6 @@ class Study:
 
 def _imported(entry: Entry) -> Imported:
     return read(Imported, entry, "models: `imported`")
-
-
-def log_files(names: str | list[str] | tuple[str, ...]) -> list[str]:
-    """Files of another harness: plain names, globs, and whole folders, sorted by name."""
-    found: list[str] = []
-    for name in [names] if isinstance(names, str) else names:
-        path = Path(name)
-        if path.is_dir():
-            here = sorted(str(file) for file in path.rglob("*") if file.is_file())
-            found += [file for file in here if Path(file).suffix in LOG_SUFFIXES]
-        elif glob.has_magic(name) and not path.exists():
-            matched = sorted(glob.glob(name, recursive=True))
-            if not matched:
-                raise ConfigError(f"models: `imported.files`: {name} matches no file")
-            found += matched
-        else:
-            found.append(name)
-    return found
 
 
 def _found(value: Any) -> Any:

@@ -205,6 +205,27 @@ CONTRASTS = {
     "note": pl.String,  # why there is no number
 }
 
+# One row per expectation of the config and cell that it names.
+MET, OUTSIDE, NO_NUMBER = "met", "outside", "no number"
+EXPECTATIONS = {
+    "cell": pl.String,  # as the config writes it
+    "model": pl.String,
+    "dataset": pl.String,
+    "method": pl.String,
+    "budget": pl.String,
+    "contrast": pl.String,  # estimand; "": a number of the cell itself
+    "value": pl.String,  # "accuracy", ...; of a contrast "difference"
+    "found": pl.Float64,  # percent, points or tokens
+    "least": pl.Float64,
+    "most": pl.Float64,
+    "found_verdict": pl.String,
+    "verdicts": pl.String,  # that are allowed, with commas; "": any
+    "severity": pl.String,  # "warn" or "fail"
+    "outcome": pl.String,  # MET, OUTSIDE or NO_NUMBER
+    "message": pl.String,
+    "reason": pl.String,  # the config's own sentence
+}
+
 # One row per model and scope: a benchmark, or several of the same weight each.
 ALL, GROUP, BENCHMARK = "all", "group", "benchmark"
 RANKING = {

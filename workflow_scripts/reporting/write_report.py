@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from workflow_scripts.analysis import loading
-from workflow_scripts.analysis.tables import OUTCOMES
+from workflow_scripts.analysis.tables import EXPECTATIONS, OUTCOMES, read_table
 from workflow_scripts.common.artifacts import read_json, reading, write_text
 from workflow_scripts.common.errors import InputError
 from workflow_scripts.common.job import MANY, ONE, log, run
@@ -44,7 +44,7 @@ INPUTS = {
     **dict.fromkeys(("curation_md", "contamination", "touched"), MANY),
     **dict.fromkeys(("upstream", "traces", "teachers"), MANY),
     **dict.fromkeys(("engines", "training", "plots", "generations", "grades"), MANY),
-    **dict.fromkeys(("benchmarks", "notes"), MANY),
+    **dict.fromkeys(("benchmarks", "notes", "expectations"), MANY),
 }
 
 
@@ -95,6 +95,7 @@ def work(args: Namespace) -> None:
         prefixes=prefixes(args.generations),
         runs=study_log.read_runs(folder_of(args.settings)),
         took=study_log.read_costs(folder_of(args.settings)),
+        expectations=[row for p in args.expectations for row in rows_of(p)],
     )
     folder = args.markdown.parent
     for made, markdown, html in (
@@ -105,6 +106,11 @@ def work(args: Namespace) -> None:
         write_text(markdown, written)
         write_text(html, page(written, folder))
     log.info("report with %d examples and %d plots", len(extras.examples), len(extras.plots))
+
+
+def rows_of(path: Path) -> list[dict[str, Any]]:
+    """Rows of the table of expectations."""
+    return read_table(path, EXPECTATIONS).to_dicts()
 
 
 def folder_of(settings: dict[str, Any]) -> Path:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from workflow_scripts.common.delimiters import Delimiters
 from workflow_scripts.common.errors import ConfigError
 from workflow_scripts.common.forms import FormName
-from workflow_scripts.common.settings.analysis import Analysis, Report
+from workflow_scripts.common.settings.analysis import Analysis, Expectation, Report
 from workflow_scripts.common.settings.base import Count, Limit, Name, PartOf, Text, Texts, Whole
 from workflow_scripts.common.settings.curation import SHELVED, Benchmark, Curation, Form, Pool
 from workflow_scripts.common.settings.grading import Grading
@@ -186,6 +186,7 @@ class Config:
     grading        limits and options of the grader
     analysis       how results are measured
     report         what the report shows
+    expect         what results are expected to be; a run outside warns or fails
     sets           training sets by name, for `train.set` and `train.sets`
     traces         traces that are made here, by teachers that answer questions of the pool
     shelf          folders of your own with a file NAME.yaml for each benchmark, before the shelf's
@@ -206,6 +207,7 @@ class Config:
     grading: Grading
     analysis: Analysis
     report: Report
+    expect: tuple[Expectation, ...] = ()
     sets: dict[Name, TrainingSet] = field(default_factory=dict)
     traces: Traces | None = None
     shelf: tuple[str, ...] = ()
