@@ -15,6 +15,7 @@ sys.path.insert(0, str(workflow.current_basedir))
 from workflow_scripts import rehearsal
 from workflow_scripts.common.code_id import code_id
 from workflow_scripts.common.errors import UserError
+from workflow_scripts.common.history import workflow_started
 from workflow_scripts.file_content import by_content
 from workflow_scripts.host_memory import HostMemory
 from workflow_scripts.rule_settings import RuleSettings
@@ -63,6 +64,7 @@ pathvars:
 onstart:
     try:
         claim_results(STUDY)
+        workflow_started(Path(STUDY.results), log)
     except UserError as error:
         sys.exit(f"error: {error}")
 

@@ -19,6 +19,7 @@ from workflow_scripts.common.artifacts import write_text
 from workflow_scripts.common.delimiters import Delimiters
 from workflow_scripts.common.errors import ConfigError
 from workflow_scripts.common.formats import FORMATS
+from workflow_scripts.common.home import PACKAGE, home, is_installed
 from workflow_scripts.common.job import combinations
 from workflow_scripts.common.methods import Method, cells, configured, methods, numbers
 from workflow_scripts.common.settings.base import as_json, read
@@ -32,8 +33,9 @@ from workflow_scripts.shelf import completed
 
 Entry = dict[str, Any]
 
-HOME = Path(__file__).resolve().parents[1]
-HOME_VARIABLE = "S1FLOW_HOME"
+HOME = home()
+HOME_VARIABLE = "S1FLOW_HOME"  # what jobs put on PYTHONPATH
+LOCKS_VARIABLE = "S1FLOW_ROOT"  # whose envs/lock the scripts of conda environments install
 MARK = "study.json"
 SERVER_KEYS = ("url", "served_name")
 NOTHING = "$^"  # a wildcard constraint that no name meets
@@ -807,13 +809,32 @@ def at_home(name: str) -> str:
 
 
 def use_own_python() -> None:
-    """Tell jobs where the checkout is, and put the folder of their Python first on PATH.
+    """Tell jobs where the code is, and put the folder of their Python first on PATH.
 
     Conda puts its own environment in front later, where a rule uses one.
     """
-    os.environ[HOME_VARIABLE] = str(HOME)
-    folder = str(job_python(HOME, os.environ.get("VIRTUAL_ENV"), Path(sys.executable)))
+    os.environ[HOME_VARIABLE] = str(_package_alone() if is_installed() else HOME)
+    os.environ[LOCKS_VARIABLE] = str(HOME)
+    own = Path(sys.executable)
+    activated = None if is_installed() else os.environ.get("VIRTUAL_ENV")
+    folder = str(job_python(HOME, activated, own))
     os.environ["PATH"] = os.pathsep.join([folder, os.environ.get("PATH", "")])
+
+
+def _package_alone() -> Path:
+    """A folder that holds the installed package and nothing else.
+
+    Jobs of conda environments and containers find the package there, without the other packages
+    that lie beside it where it was installed.
+    """
+    folder = Path(".snakemake/s1flow").absolute()
+    link = folder / PACKAGE.name
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (link.is_symlink() and link.readlink() == PACKAGE):
+        part = link.with_name(f"{PACKAGE.name}.{os.getpid()}")
+        part.symlink_to(PACKAGE)
+        part.replace(link)
+    return folder
 
 
 def job_python(checkout: Path, activated: str | None, own: Path) -> Path:
