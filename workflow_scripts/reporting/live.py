@@ -197,9 +197,7 @@ def accuracies(results: Path, jobs: Iterable[Job]) -> Iterable[Accuracy]:
     asked = {j.name: j.started for j in jobs if j.name.startswith("generate/")}
     natural = (pl.col("method") == NATURAL) & (pl.col("budget") == INFINITE)
     for path in sorted((results / "grades").glob("*.parquet")):
-        since = max(
-            (t for name, t in asked.items() if name.split("/")[1] == path.stem), default=0.0
-        )
+        own = [t for name, t in asked.items() if name.split("/")[1] == path.stem]
         rows = GRADE.read(path).filter(natural)
         for (model, dataset), part in rows.group_by("model", "dataset", maintain_order=True):
             correct = int(part["verdict"].sum())
