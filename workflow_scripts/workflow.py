@@ -3,11 +3,12 @@
 Only the Snakefile imports this module; each rule's slice of the config is in rule_settings.py.
 """
 
+import glob
 import json
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -21,9 +22,18 @@ from workflow_scripts.common.errors import ConfigError
 from workflow_scripts.common.formats import FORMATS
 from workflow_scripts.common.home import PACKAGE, home, is_installed
 from workflow_scripts.common.job import combinations
-from workflow_scripts.common.methods import Method, cells, configured, methods, numbers
+from workflow_scripts.common.methods import (
+    INFINITE,
+    NATURAL_ARM,
+    Method,
+    cells,
+    configured,
+    methods,
+    numbers,
+)
 from workflow_scripts.common.settings.base import as_json, read
 from workflow_scripts.common.settings.curation import S1_LABELS
+from workflow_scripts.common.settings.imported import Imported
 from workflow_scripts.common.settings.inference import Cells
 from workflow_scripts.common.settings.study import Config, each_model
 from workflow_scripts.common.source_files import form, source_files
@@ -41,6 +51,11 @@ SERVER_KEYS = ("url", "served_name")
 NOTHING = "$^"  # a wildcard constraint that no name meets
 FORM_KEYS = ("form", "delimiters", "system_prompt", "chat_template_kwargs", "prefill")
 OWN_INFERENCE = ("methods", "context")  # of a model, in place of those of `inference`
+DECODED_KEYS = (
+    "url", "served_name", "system_prompt", "chat_template_kwargs", "prefill",
+    "sampling", "context", "methods",
+)  # fmt: skip
+LOG_SUFFIXES = (".eval", ".json", ".jsonl", ".parquet")
 READY_KEYS = ("first", "form", "columns")  # how a training set in a file is read
 RESULT_PLOTS = [
     "contrasts", "effects", "causes", "scaling", "forcing", "curves", "methods", "lengths",
@@ -94,6 +109,8 @@ class Study:
         self.models = _by_name(config["models"], "models")
         self.pretrained = [name for name, entry in self.models.items() if "path" in entry]
         self.trained = [name for name, entry in self.models.items() if "train" in entry]
+        self.imported = [name for name, entry in self.models.items() if "imported" in entry]
+        self.decoded = [name for name in self.models if name not in self.imported]
         self._check_models()
         self._check_labels()
         self._check_focus()
@@ -103,6 +120,7 @@ class Study:
         self._check_sources()
         self._check_gpus()
         self._check_servers()
+        self._check_imported()
 
     @property
     def datasets(self) -> list[str]:
@@ -137,8 +155,27 @@ class Study:
         model  of the study, or a solver
         """
         entry = self.downloads.get(model) or self.models[model]
+        if "imported" in entry:
+            return {"methods": [self._imported_method(entry["imported"])]}
         own = {key: entry[key] for key in OWN_INFERENCE if key in entry}
         return {**entry.get("sampling", {}), **own}
+
+    def _imported_method(self, entry: Entry) -> Entry:
+        """The one way to think of an imported model: its natural end, with its own draws."""
+        most = max(map(_imported(entry).draws, self.datasets))
+        # Above 0 where nobody says: several draws at 0 would be one.
+        heat = entry.get("temperature") or (1.0 if most > 1 else 0.0)
+        return {"method": NATURAL_ARM, "samples": most, "temperature": heat}
+
+    def imported_draws(self, model: str) -> dict[str, int]:
+        """Draws per question that the files of an imported model hold, by benchmark."""
+        entry = _imported(self.models[model]["imported"])
+        return {name: entry.draws(name) for name in self.datasets}
+
+    def imported_files(self, model: str) -> list[str]:
+        """Files of an imported model; ConfigError for a name that stands for none."""
+        files = _imported(self.models[model]["imported"]).files
+        return [file for names in files.values() for file in log_files(names)]
 
     def inference(self, model: str) -> Entry:
         """The section `inference` as it holds for one model."""
@@ -156,12 +193,47 @@ class Study:
     def cell_groups(self) -> list[CellGroup]:
         """The models by their cells, in the order of the first of each; its first rule is `cut`."""
         groups: dict[tuple[str, ...], list[str]] = {}
-        for model in self.models:
+        for model in [*self.decoded, *self.imported]:
             groups.setdefault(self.cell_paths(model), []).append(model)
         return [
             CellGroup(f"cut_of_{names[0].replace('-', '_')}" if i else "cut", tuple(names), paths)
             for i, (paths, names) in enumerate(groups.items())
         ]
+
+    @property
+    def cut_groups(self) -> list[CellGroup]:
+        """The same of the models that are decoded here: imported ones have no chains to cut."""
+        every = [
+            replace(group, models=tuple(name for name in group.models if name in self.decoded))
+            for group in self.cell_groups
+        ]
+        return [group for group in every if group.models]
+
+    @property
+    def imported_models(self) -> str:
+        """Wildcard constraint: the models whose outputs another harness made."""
+        return "|".join(self.imported) or NOTHING
+
+    @property
+    def imported_cells(self) -> list[str]:
+        """Files of every cell of an imported model, with its name left open."""
+        cell = f"{NATURAL_ARM}/{INFINITE}"
+        here = f"{self.results}/generations/{{model}}"
+        return [f"{here}/{dataset}/{cell}.parquet" for dataset in self.datasets]
+
+    def if_imported(self, *names: str) -> list[str]:
+        """The names, or nothing in a study of models that are all decoded here."""
+        return list(names) if self.imported else []
+
+    @property
+    def import_tables(self) -> list[str]:
+        """What was read of each imported model: the harness's verdicts, row by row."""
+        return [f"{self.results}/imported/{model}/rows.parquet" for model in self.imported]
+
+    def import_table(self, model: str) -> list[str]:
+        """The same of one model; nothing for one that is decoded here."""
+        found = [f"{self.results}/imported/{model}/rows.parquet"]
+        return found if model in self.imported else []
 
     @property
     def selectors(self) -> list[str]:
@@ -219,14 +291,14 @@ class Study:
     @property
     def model_cards(self) -> list[str]:
         """What each model is."""
-        return [f"{self.results}/models/{model}/model.json" for model in self.models]
+        return [f"{self.results}/models/{model}/model.json" for model in self.decoded]
 
     @property
     def tokenizer_cards(self) -> list[str]:
         """What is known before training of the models whose tokenizers the study uses."""
         return [
             f"{self.results}/models/{model}/model.json"
-            for model in dict.fromkeys(map(self.tokenizer_of, self.models))
+            for model in dict.fromkeys(map(self.tokenizer_of, self.decoded))
         ]
 
     def tokenizer_of(self, model: str) -> str:
@@ -269,7 +341,7 @@ class Study:
             *(f"report/{name}" for name in REPORT_FILES),
             *(f"analysis/{name}.csv" for name in ANALYSIS_TABLES),
             *self.if_many(*(f"analysis/{name}.csv" for name in RANKING_TABLES)),
-            *(f"models/{model}/model.json" for model in self.models),
+            *(f"models/{model}/model.json" for model in self.decoded),
             *(f"generations/{model}/manifest.json" for model in self.models),
             *(f"grades/{model}.parquet" for model in self.models),
             *(f"plots/{plot}.{kind}" for plot in self.plots for kind in ("png", "svg", "pdf")),
@@ -283,7 +355,7 @@ class Study:
     @property
     def focus(self) -> str:
         """The model that report and figures are about."""
-        found = [*self.trained[:1], *reversed(self.models)][0]
+        found = [*self.trained[:1], *reversed(self.decoded), *reversed(self.models)][0]
         return self.config["report"].get("focus") or found
 
     def if_many(self, *names: str) -> list[str]:
@@ -436,12 +508,12 @@ class Study:
     @property
     def whole_models(self) -> str:
         """Wildcard constraint: the models that one job decodes; none where there are shards."""
-        return "|".join(self.models) if self.shards == 1 else NOTHING
+        return "|".join(self.decoded) or NOTHING if self.shards == 1 else NOTHING
 
     @property
     def split_models(self) -> str:
         """Wildcard constraint: the models that shards decode."""
-        return "|".join(self.models) if self.shards > 1 else NOTHING
+        return "|".join(self.decoded) or NOTHING if self.shards > 1 else NOTHING
 
     @property
     def whole_solvers(self) -> str:
@@ -558,7 +630,7 @@ class Study:
 
     def _check_budgets(self) -> None:
         """Budgets leave room for prompt and answer in every model's context."""
-        for model in self.models:
+        for model in self.decoded:
             inference = self.inference(model)
             room = inference["context"] - inference["answer_tokens"]
             too_large = [budget for budget in numbers(inference["budgets"]) if budget >= room]
@@ -621,7 +693,7 @@ class Study:
 
     def _check_chat(self) -> None:
         """A chat endpoint gives whole responses as text: nothing is cut there or gone on from."""
-        for model in self.models:
+        for model in self.decoded:
             odd = [method.name for method in self._methods_of(model) if not method.flags.own_form]
             if odd:
                 raise ConfigError(
@@ -630,6 +702,30 @@ class Study:
                     "forced nor opened for it. Give it `methods: [{method: native}]` (with "
                     "`samples` for draws and votes; levels of effort with `response: true`), or a "
                     "server that takes token ids (`kind: server`)"
+                )
+
+    def _check_imported(self) -> None:
+        """Files of imported models are of benchmarks of the study, and exist."""
+        for model in self.imported:
+            entry = _imported(self.models[model]["imported"])
+            where = f"models: `imported` of '{model}'"
+            named: dict[str, Iterable[str]] = {"files": entry.files}
+            if isinstance(entry.samples, dict):
+                named["samples"] = entry.samples
+            for key, names in named.items():
+                odd = [name for name in names if name not in self.benchmarks]
+                if odd:
+                    raise ConfigError(
+                        f"{where}: `{key}` names '{odd[0]}', which is no benchmark of this config "
+                        f"(there are: {', '.join(self.benchmarks)})"
+                    )
+            for file in self.imported_files(model):
+                if not Path(file).is_file():
+                    raise ConfigError(f"{where}: {file} does not exist")
+            own = [key for key in DECODED_KEYS if key in self.models[model]]
+            if own:
+                raise ConfigError(
+                    f"{where}: nothing is decoded, so `{own[0]}` means nothing; take it out"
                 )
 
     def _check_servers(self) -> None:
@@ -646,7 +742,7 @@ class Study:
                 "its models to ask is `served_name` in the model's entry under `models:`"
             )
         asked: dict[tuple[str, str], str] = {}
-        for model in [*self.models, *(self.solvers if self.relabel["difficulty"] else [])]:
+        for model in [*self.decoded, *(self.solvers if self.relabel["difficulty"] else [])]:
             section = self.engine(model)
             for url in _urls(section["url"], model):
                 name = (url, section.get("served_name", ""))
@@ -658,6 +754,28 @@ class Study:
                         "`served_name`, where a server has several) in the model's entry"
                     )
                 asked[name] = model
+
+
+def _imported(entry: Entry) -> Imported:
+    return read(Imported, entry, "models: `imported`")
+
+
+def log_files(names: str | list[str] | tuple[str, ...]) -> list[str]:
+    """Files of another harness: plain names, globs, and whole folders, sorted by name."""
+    found: list[str] = []
+    for name in [names] if isinstance(names, str) else names:
+        path = Path(name)
+        if path.is_dir():
+            here = sorted(str(file) for file in path.rglob("*") if file.is_file())
+            found += [file for file in here if Path(file).suffix in LOG_SUFFIXES]
+        elif glob.has_magic(name) and not path.exists():
+            matched = sorted(glob.glob(name, recursive=True))
+            if not matched:
+                raise ConfigError(f"models: `imported.files`: {name} matches no file")
+            found += matched
+        else:
+            found.append(name)
+    return found
 
 
 def _found(value: Any) -> Any:

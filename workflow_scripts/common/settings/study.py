@@ -11,6 +11,7 @@ from workflow_scripts.common.settings.analysis import Analysis, Report
 from workflow_scripts.common.settings.base import Count, Limit, Name, PartOf, Text, Texts, Whole
 from workflow_scripts.common.settings.curation import SHELVED, Benchmark, Curation, Form, Pool
 from workflow_scripts.common.settings.grading import Grading
+from workflow_scripts.common.settings.imported import Imported
 from workflow_scripts.common.settings.inference import Context, Inference, ModelSampling
 from workflow_scripts.common.settings.inference import Method as MethodEntry
 from workflow_scripts.common.settings.training import Recipe, Training
@@ -47,7 +48,7 @@ class Train:
 
 @dataclass(frozen=True)
 class Model:
-    """A model of the study: pretrained (path) or trained here (train).
+    """A model of the study: pretrained (path), trained (train), or of other harnesses (imported).
 
     name         in file names; small letters, digits and -
     title        in plots and tables; default: the name
@@ -57,6 +58,7 @@ class Model:
     url          its own server, for engine kind server; several: shared evenly
     served_name  its name on that server
     train        how it is trained
+    imported     outputs of another harness, which are read and graded and stand beside the others
     form         how it marks its thinking: one of docs/delimiters.md, or auto, which reads its
                  tokenizer; default: the study's `delimiters`, which are s1's
     delimiters   single keys in place of the form's
@@ -68,7 +70,9 @@ class Model:
     methods      its own, in place of those of the study
     """
 
-    RULES: ClassVar[dict[str, Any]] = {"oneOf": [{"required": ["path"]}, {"required": ["train"]}]}
+    RULES: ClassVar[dict[str, Any]] = {
+        "oneOf": [{"required": ["path"]}, {"required": ["train"]}, {"required": ["imported"]}]
+    }
 
     name: Name
     title: str | None = None
@@ -78,6 +82,7 @@ class Model:
     url: Text | Texts | None = None
     served_name: Text | None = None
     train: Train | None = None
+    imported: Imported | None = None
     form: FormName | None = None
     delimiters: Annotated[dict[str, Any], PartOf(Delimiters)] | None = None
     system_prompt: str | None = None

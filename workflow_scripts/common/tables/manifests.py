@@ -7,6 +7,7 @@ from typing import Any
 from workflow_scripts.common.records import read_record
 
 VLLM, SERVER, CHAT, SCRIPTED = ENGINES = ("vllm", "server", "chat", "scripted")
+IMPORTED = "imported"  # stands as the kind of engine of outputs that another harness made
 
 
 @dataclass(frozen=True)
