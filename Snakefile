@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from snakemake.utils import min_version
+from snakemake_interface_executor_plugins.settings import DeploymentMethod
 
 min_version("9.25")
 sys.path.insert(0, str(workflow.current_basedir))
@@ -51,9 +52,14 @@ try:
     SETTINGS = RuleSettings(STUDY)
     if workflow.is_main_process:
         STUDY.check_gpus(workflow.global_resources.get("gpu").value)
+        if DeploymentMethod.APPTAINER in workflow.deployment_settings.deployment_method:
+            STUDY.check_container()
     MEMORY = HostMemory(STUDY)
 except UserError as error:
     sys.exit(f"error: {error}")  # a WorkflowError would add the line of this file
+
+
+container: STUDY.container
 
 
 pathvars:

@@ -551,6 +551,23 @@ class Study:
         on_cpu = section_config["gpus"] == 0
         return f"../envs/{section}-cpu.yaml" if on_cpu else f"../envs/{section}.yaml"
 
+    @property
+    def container(self) -> str:
+        """Image in which rules run where the caller asks for apptainer; not looked at elsewhere."""
+        kind = "cuda" if self.gpus("training") or self.gpus("inference") else "cpu"
+        return self.config.get("container") or f"s1flow-{kind}.sif"
+
+    def check_container(self) -> None:
+        """ConfigError where the image is a file that is not there."""
+        image = self.container
+        if "://" not in image and not Path(image).exists():
+            lock = " --build-arg lock=cuda" if "cuda" in image else ""
+            raise ConfigError(
+                f"container: {image} does not exist in {Path.cwd()}; build it with `apptainer build"
+                f"{lock} {image} {at_home('envs/apptainer.def')}`, or name an image in the config "
+                "(docs/containers.md)"
+            )
+
     def gpus(self, section: str) -> int:
         """GPUs of a section's heavy rule."""
         return int(self.config[section]["gpus"])

@@ -143,6 +143,8 @@ class Config:
     analysis       how results are measured
     report         what the report shows
     shelf          folders of your own with a file NAME.yaml for each benchmark, before the shelf's
+    container      image of --software-deployment-method apptainer, a file or docker://...; default:
+                   s1flow-cpu.sif, or s1flow-cuda.sif where a section asks for GPUs
     pathvars       Snakemake's own
     """
 
@@ -161,4 +163,5 @@ class Config:
     analysis: Analysis
     report: Report
     shelf: tuple[str, ...] = ()
+    container: Text | None = None
     pathvars: dict[str, Any] = field(default_factory=dict)
