@@ -14,7 +14,7 @@ from tests.workflow.snakemake_run import ROOT
 from workflow_scripts import cli
 from workflow_scripts.commands import snakemake
 
-FAKE = '#!/bin/sh\nfor word in "$@"; do echo "$word"; done\nexit 7\n'
+FAKE = '#!/bin/sh\nprintf "%s\\n" "$@"\nexit 7\n'
 
 
 def s1flow(where: Path, *words: str, **more: str) -> subprocess.CompletedProcess:
