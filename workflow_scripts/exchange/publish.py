@@ -102,7 +102,7 @@ def plan(
 
 def send(sending: Sending) -> str:
     """Make the repository if it is not there, and send the files in one commit; its address."""
-    api = HfApi()
+    api = HfApi(endpoint=sending.endpoint)
     operations = [
         CommitOperationAdd(path_in_repo=name, path_or_fileobj=path)
         for name, path in sending.files.items()
@@ -151,10 +151,8 @@ def _holds_cards(folder: Path) -> bool:
 def _info(repository: str, kind: str) -> Any:
     """What the hub says of the repository; None where there is none."""
     try:
-        return HfApi().repo_info(repository, repo_type=kind)
-    except RepositoryNotFoundError as error:
-        if error.response is not None and error.response.status_code == 401:
-            raise UserError(f"the hub refuses your token: {LOGIN}") from None
+        return HfApi(endpoint=constants.ENDPOINT).repo_info(repository, repo_type=kind)
+    except RepositoryNotFoundError:
         return None
     except HFValidationError:
         raise UserError(f"--to {repository}: write OWNER/NAME") from None
@@ -165,6 +163,8 @@ def _info(repository: str, kind: str) -> Any:
 def _explained(repository: str, error: Exception) -> Exception:
     """What to do about an error of the hub or of the way to it; others as they are."""
     reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    if isinstance(error, HfHubHTTPError) and error.response.status_code == 401:
+        return UserError(f"the hub refuses your token: {LOGIN}")
     if isinstance(error, (HfHubHTTPError, ValueError)):  # ValueError: a card that it finds wrong
         return UserError(
             f"the hub refuses {repository}: {reason}. Nothing was committed; a token that may "
