@@ -247,7 +247,7 @@ def engine_findings(manifests: dict[str, EngineManifest]) -> list[Finding]:
     """Models that were decoded by different engines, and engines that do not repeat themselves."""
     found = []
     engines = {model: manifest.engine for model, manifest in manifests.items()}
-    if len(set(engines.values())) > 1:
+    if len({manifest.program for manifest in manifests.values()}) > 1:
         told = "; ".join(f"{model}: {engine}" for model, engine in sorted(engines.items()))
         message = f"models are compared across engines or modes ({told})"
         found.append(Finding("mixed-engines", WARNING, "all models", len(engines), message))

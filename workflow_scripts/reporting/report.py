@@ -160,13 +160,13 @@ def _shared(results: Results, extras: Extras, folder: Path) -> dict[str, Any]:
 
 def _body(results: Results, extras: Extras) -> dict[str, Any]:
     settings = results.settings
-    recipe = (settings.get("training") or {}).get("recipe", {})
+    recipe = (settings.get("training") or {}).get("recipe", {}) if results.training else {}
     shown = [e for e in extras.examples if e.rule in SHOWN_IN_BODY] or list(extras.examples[:1])
     hours = costs.total_device_hours(results)
     lines = [example.line for example in extras.examples]
     return {
         "about": plain(settings.get("about", "")),
-        "several_draws": not results.contrasts.filter(pl.col("draws") > 1).is_empty(),
+        "several_draws": _drawn(results),
         "provenance": _provenance(results, extras),
         "answers": findings.answers(results),
         "summary_table": result_tables.summary_table(results),
@@ -274,13 +274,20 @@ def _digest(results: Results, model: str) -> str:
 
 def _drawn(results: Results) -> bool:
     """Whether some question was drawn several times."""
-    return not results.contrasts.filter(pl.col("draws") > 1).is_empty()
+    return _numbers_of_draws(results)[-1:] > [1]
+
+
+def _numbers_of_draws(results: Results) -> list[int]:
+    """Draws a question, ascending: of contrasts, or of cells where nothing is contrasted."""
+    own = results.contrasts.filter(~pl.col("estimand").is_in([SEEDS, MATCHED]))["draws"]
+    table = results.drawn.draws
+    cells = table["draws"] if not table.is_empty() else own
+    return sorted((cells if own.is_empty() else own).drop_nulls().unique())
 
 
 def _draws(results: Results) -> str:
     temperature = results.settings["inference"].get("temperature", 0.0)
-    own = results.contrasts.filter(~pl.col("estimand").is_in([SEEDS, MATCHED]))["draws"]
-    draws = sorted(own.drop_nulls().unique())
+    draws = _numbers_of_draws(results)
     count = " to ".join(map(str, dict.fromkeys([*draws[:1], *draws[-1:]])))
     count = f"{count} draws" if draws and draws[-1] > 1 else "one run"
     kind = "greedy" if not temperature else f"temperature {temperature}"
