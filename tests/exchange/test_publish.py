@@ -146,6 +146,23 @@ def test_a_hub_that_is_not_there(publish, folder):
     assert "cannot be reached" in done.stderr and "nothing was committed" in done.stderr
 
 
+def test_a_folder_of_folders_is_not_one_repository(publish, folder):
+    (folder.parent / MARKER).write_text('{"form": "model"}')
+    with writable_hub({}, {}) as server:
+        done = publish(server.url, folder.parent, "--to", "lab/tiny", "--yes")
+    assert done.returncode == 1 and f"publish one: {folder}" in done.stderr and server.seen == []
+
+
+def test_results_alone_belong_to_a_model(publish, tmp_path):
+    (tmp_path / ".eval_results").mkdir()
+    (tmp_path / ".eval_results/riddles.yaml").write_text("[]\n")
+    there = Repo({"README.md": b"of the maker"})
+    with writable_hub({"maker/base": there}, {}) as server:
+        done = publish(server.url, tmp_path, "--to", "maker/base", "--pull-request", "--yes")
+    assert done.returncode == 0, done.stderr
+    assert set(server.pulls) == {".eval_results/riddles.yaml"}
+
+
 def test_links_are_not_followed(publish, folder):
     (folder / "passwords").symlink_to("/etc/passwd")
     with writable_hub({}, {}) as server:

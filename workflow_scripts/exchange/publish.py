@@ -7,6 +7,7 @@ from typing import Any
 from huggingface_hub import CommitOperationAdd, HfApi, constants, get_token
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, RepositoryNotFoundError
 
+from workflow_scripts.common.artifacts import read_json
 from workflow_scripts.common.errors import InputError, UserError
 from workflow_scripts.common.hub import LOGIN
 from workflow_scripts.common.storage import gb
@@ -14,6 +15,7 @@ from workflow_scripts.exchange.exported import MARKER
 from workflow_scripts.exchange.hub_results import FOLDER
 
 KINDS = ("model", "dataset")
+APART = ("dataset", "model", "hub-results")  # forms with a folder for each repository
 SHOWN = 40  # files that are listed one by one
 MESSAGE = "Export of a study with s1flow"
 
@@ -83,7 +85,8 @@ def plan(
     files = _files(folder)
     if get_token() is None:
         raise UserError(f"publishing needs an account: {LOGIN}")
-    kind = kind or ("model" if "config.json" in files else "dataset")
+    of_model = any(name == "config.json" or name.startswith(f"{FOLDER}/") for name in files)
+    kind = kind or ("model" if of_model else "dataset")
     info = _info(repository, kind)
     if info is None and pull_request:
         raise UserError(f"there is no {kind} repository {repository} to make a pull request to")
@@ -128,6 +131,7 @@ def _files(folder: Path) -> dict[str, Path]:
     """Files by name; those whose name begins with a dot stay here, but for results."""
     if not folder.is_dir():
         raise InputError(f"{folder} is no folder; give one that `s1flow export` made")
+    _check_single(folder)
     found: dict[str, Path] = {}
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
@@ -136,16 +140,17 @@ def _files(folder: Path) -> dict[str, Path]:
         hidden = any(part.startswith(".") and part != FOLDER for part in name.split("/"))
         if path.is_file() and not hidden:
             found[name] = path
-    if (folder / MARKER).exists() and "README.md" not in found and _holds_cards(folder):
-        inside = ", ".join(sorted(path.name for path in folder.iterdir() if path.is_dir()))
-        raise InputError(f"{folder} holds several folders ({inside}): publish one of them")
     if not found:
         raise InputError(f"{folder} holds no file to send")
     return found
 
 
-def _holds_cards(folder: Path) -> bool:
-    return any((inner / "README.md").exists() for inner in folder.iterdir())
+def _check_single(folder: Path) -> None:
+    """InputError for a folder of folders, each of which is a repository of its own."""
+    path = folder / MARKER
+    if path.exists() and read_json(path).get("form") in APART:
+        inside = ", ".join(sorted(str(inner) for inner in folder.iterdir() if inner.is_dir()))
+        raise InputError(f"{folder} holds a folder for each repository; publish one: {inside}")
 
 
 def _info(repository: str, kind: str) -> Any:
