@@ -43,7 +43,20 @@ class Recorded:
     versions: dict[str, str]
 
 
-def changed(a: Recorded, b: Recorded) -> tuple[list[Change], list[Change]]:
+@dataclass(frozen=True)
+class Changes:
+    """What two studies' files record and do not share.
+
+    settings, versions  that differ; of weights, engines, code and packages
+    silent              which of the two, by place, record nothing of either
+    """
+
+    settings: list[Change]
+    versions: list[Change]
+    silent: tuple[int, ...] = ()
+
+
+def changed(a: Recorded, b: Recorded) -> Changes:
     """Settings that differ, in the order of the steps; weights, code and packages that do.
 
     A step that one study lacks is one change, not one for each of its keys.
@@ -62,7 +75,8 @@ def changed(a: Recorded, b: Recorded) -> tuple[list[Change], list[Change]]:
         for (key, values), steps in found.items()
     ]
     versions = [Change(key, (), values) for key, values in _differing(a.versions, b.versions)]
-    return settings, versions
+    silent = tuple(i for i, one in enumerate((a, b)) if not one.settings and not one.versions)
+    return Changes(settings, versions, silent)
 
 
 def _differing(a: Mapping[str, str], b: Mapping[str, str]) -> Iterator[tuple[str, tuple[str, str]]]:
