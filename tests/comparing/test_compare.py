@@ -145,8 +145,10 @@ def test_changed_settings_stand_first_and_places_do_not_count(pair) -> None:
             ),
             "model": name * 64,
         }
-        copied = pl.read_parquet(path)
-        copied.write_parquet(path, metadata=facts)
+        source = {"settings": json.dumps({"source": {"files": [f"results/{name}/world/a.jsonl"]}})}
+        for file, own in ((path, facts), (folder / "benchmarks/algebra.parquet", source)):
+            copied = pl.read_parquet(file)
+            copied.write_parquet(file, metadata=own)
     changes = found(*pair).changes["B"]
     assert [(c.key, c.values, c.where) for c in changes.settings] == [
         ("inference.temperature", ("0.0", "0.7"), ("decode s1k",))

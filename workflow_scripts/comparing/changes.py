@@ -94,11 +94,12 @@ def recorded(side: Side, models: Mapping[str, str]) -> Recorded:
     """
     settings: dict[str, dict[str, str]] = {}
     versions: dict[str, str] = {}
-    for step, path in _files(side, models):
-        facts = _facts(path)
-        if "settings" in facts:
-            own = json.loads(facts["settings"])
-            settings.setdefault(step, {}).update(_flat(own, _folder(own)))
+    files = [(step, _facts(path)) for step, path in _files(side, models)]
+    own = [(step, json.loads(facts["settings"])) for step, facts in files if "settings" in facts]
+    results = next((name for name in map(_folder, (one for _, one in own)) if name), "")
+    for step, one in own:
+        settings.setdefault(step, {}).update(_flat(one, results))
+    for step, facts in files:
         versions |= {
             f"{step}: {name}": facts[name] for name in ("engine", "model") if name in facts
         }
