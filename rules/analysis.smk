@@ -9,6 +9,7 @@ rule count_points:
         engines=STUDY.engine_manifests,
         benchmarks=STUDY.benchmark_tables,
         golds="<results>/grades/golds.json",
+        imports=STUDY.import_facts,
     output:
         points=report(
             "<results>/analysis/points.csv",
@@ -38,7 +39,7 @@ rule count_points:
     shell:
         python(
             "analysis.count_points",
-            inputs="grades engines benchmarks golds",
+            inputs="grades engines benchmarks golds imports",
             outputs="points outcomes repeats quality",
             params="generations settings",
         )
@@ -130,6 +131,44 @@ rule rank_models:
             "analysis.rank_models",
             inputs="points outcomes",
             outputs="ranking ranking_pairs ranking_checks",
+        )
+
+
+rule compare_sets:
+    """Accuracy of every training set over questions and seeds, and which sets differ."""
+    input:
+        points="<results>/analysis/points.csv",
+        outcomes="<results>/analysis/outcomes.parquet",
+        training=expand("<results>/training/{model}/manifest.json", model=STUDY.set_models),
+    output:
+        sets=report(
+            "<results>/analysis/sets.csv",
+            caption="../docs/captions/sets_table.rst",
+            category="Tables",
+        ),
+        set_pairs=report(
+            "<results>/analysis/set_pairs.csv",
+            caption="../docs/captions/set_pairs.rst",
+            category="Tables",
+        ),
+        set_checks="<results>/analysis/set_checks.json",
+    log:
+        "<logs>/compare_sets.log",
+    benchmark:
+        "<results>/runtimes/compare_sets.tsv"
+    conda:
+        "../envs/reporting.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=20,
+    params:
+        settings=SETTINGS.compare_sets(),
+        code=code_id("analysis.compare_sets"),
+    shell:
+        python(
+            "analysis.compare_sets",
+            inputs="points outcomes training",
+            outputs="sets set_pairs set_checks",
         )
 
 

@@ -51,7 +51,7 @@ def analysed(root: Path, plan: Plan) -> Namespace:
         rank(args)
     args.curation_md = [root / "curation/curation.md"]
     args.contamination = [root / "curation/contamination.json"]
-    args.touched = []
+    args.touched = args.upstream = args.traces = args.teachers = []
     args.plots, args.notes = [], []
     args.report = args.html = root / "report/report.html"
     args.markdown = root / "report/report.md"

@@ -11,6 +11,7 @@ import polars as pl
 
 from workflow_scripts.analysis.study import CELL_KEY, Study
 from workflow_scripts.common.artifacts import read_facts
+from workflow_scripts.common.tables.imported import ImportFacts
 from workflow_scripts.common.tables.manifests import EngineManifest
 
 ERROR, WARNING, NOTE = "error", "warning", "note"
@@ -100,6 +101,12 @@ def gold_findings(golds: Iterable[dict[str, Any]]) -> list[Finding]:
         )
         for dataset, listed in by_dataset.items()
     ]
+
+
+def import_findings(paths: Iterable[Path]) -> list[Finding]:
+    """What did not fit in the files of other harnesses, as rule import_generations found it."""
+    facts = [ImportFacts.read(path) for path in paths]
+    return [Finding(**asdict(finding)) for one in facts for finding in one.findings]
 
 
 def duplicates(frame: pl.DataFrame, what: str) -> tuple[pl.DataFrame, list[Finding]]:

@@ -133,6 +133,16 @@ def whole(value: Any) -> int | None:
     return value if right else None
 
 
+def known_facts(value: Any) -> Any:
+    """A JSON value without what is empty or null."""
+    if isinstance(value, Mapping):
+        pairs = ((key, known_facts(item)) for key, item in value.items())
+        return {key: item for key, item in pairs if item not in (None, "", {}, [])}
+    if isinstance(value, list | tuple):
+        return [known_facts(item) for item in value]
+    return value
+
+
 def texts(value: Any) -> Iterator[str]:
     """Every text in a JSON value, outermost first."""
     if isinstance(value, str):

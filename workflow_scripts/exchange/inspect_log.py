@@ -21,6 +21,7 @@ from workflow_scripts.exchange.harness import (
     Log,
     Note,
     json_file,
+    known_facts,
     number,
     one_of,
     taken,
@@ -120,7 +121,7 @@ def _settings(header: Header, task: str) -> dict[str, Any]:
         "task arguments": header.eval.get("task_args"),
         "solvers": [step.get("solver") for step in header.plan.get("steps", [])],
     }
-    return {key: value for key, value in told.items() if value not in (None, "", {}, [])}
+    return known_facts(told)
 
 
 # ---------------------------------------------------------------------------------- the container

@@ -22,6 +22,7 @@ from workflow_scripts.exchange.harness import (
     Note,
     Row,
     json_file,
+    known_facts,
     number,
     one_of,
     taken,
@@ -89,13 +90,18 @@ def read(paths: Sequence[Path], asked: Imported) -> Log:
     general = known.get("config_general", {})
     return Log(
         NAME,
-        str(general.get("lighteval_sha") or general.get("lighteval_version") or ""),
+        _version(general),
         str(general.get("model_name", "")),
         files[0][1]["date"],
         tuple(rows),
         _settings(known, task),
         tuple(notes),
     )
+
+
+def _version(general: dict[str, Any]) -> str:
+    """The version, or the commit, where lighteval knew one ("?" stands for none)."""
+    return str(general.get("lighteval_version") or general.get("lighteval_sha") or "").strip("?")
 
 
 def _results(paths: list[Path], date: str) -> dict[str, Any]:
@@ -121,7 +127,7 @@ def _settings(known: dict[str, Any], task: str) -> dict[str, Any]:
         "model settings": general.get("model_config"),
         "at most": general.get("max_samples"),
     }
-    return {key: value for key, value in told.items() if value not in (None, "", {})}
+    return known_facts(told)
 
 
 def _file(path: Path, asked: Imported, before: int) -> tuple[list[Answered], list[Note]]:

@@ -19,6 +19,7 @@ from workflow_scripts.exchange.harness import (
     Row,
     json_file,
     json_lines,
+    known_facts,
     number,
     one_of,
     taken,
@@ -28,6 +29,7 @@ from workflow_scripts.exchange.harness import (
 NAME = "lm-evaluation-harness"
 SAMPLES = re.compile(r"samples_(?P<task>.+)_(?P<date>\d{4}-\d\d-\d\dT[\d.:-]+)\.jsonl$")
 NOT_METRICS = ("doc_id", "doc", "target", "arguments", "resps", "filtered_resps", "filter")
+UNREAD = "[invalid]"  # what a filter says that found no answer
 QUESTIONS = ("problem", "question", "Question", "Problem", "query", "prompt", "input", "text")
 
 
@@ -117,7 +119,7 @@ def _settings(known: Results, task: str) -> dict[str, Any]:
         "system prompt": known.system_instruction,
         "chat template": known.chat_template_sha,
     }
-    return {key: value for key, value in told.items() if value not in (None, "", {})}
+    return known_facts(told)
 
 
 def _file(path: Path, asked: Imported, run: int) -> tuple[list[Answered], list[Note]]:
@@ -171,7 +173,7 @@ def _responses(where: str, row: Row, sample: Sample, asked: Imported, run: int) 
             gold=None if sample.target is None else str(sample.target),
             metric=metric,
             score=score if len(found) == 1 else None,
-            extracted=read_as if len(found) == 1 else None,
+            extracted=read_as if len(found) == 1 and read_as != UNREAD else None,
         )
         for draw, text in enumerate(found)
     ]

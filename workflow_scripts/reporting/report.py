@@ -22,6 +22,7 @@ from workflow_scripts.common.tables.manifests import ModelForm
 from workflow_scripts.reporting import (
     answer_findings,
     costs,
+    data_costs,
     draw_findings,
     estimates,
     expectation_table,
@@ -30,6 +31,7 @@ from workflow_scripts.reporting import (
     no_scaling,
     published,
     result_tables,
+    set_findings,
     study_log,
 )
 from workflow_scripts.reporting.examples import LINE_HEADERS, Shown
@@ -65,6 +67,7 @@ PLOT_TITLES = {
     "lengths": "How long models think by themselves",
     "answers": "When answers along a chain are right",
     "oracle": "One budget for all, and the smallest sufficient one for each",
+    "sets": "Accuracy against rows of the training set",
     "funnel": "Curation: rows left after each step",
     "domains": "Curation: domains before and after",
     "sources": "Curation: sources before and after",
@@ -72,7 +75,7 @@ PLOT_TITLES = {
 }
 PLACED = (  # by name in a template
     "contrasts", "forcing", "scaling", "causes", "effects", "curves", "answers", "oracle",
-    "parallel", "ranking", "frontier", "multiples", "verdicts", "spans",
+    "parallel", "sets", "ranking", "frontier", "multiples", "verdicts", "spans",
 )  # fmt: skip
 SHOWN_IN_BODY = ("right at its natural end", "an added continuation made it wrong")
 MOST_FAMILIES = 3  # of one kind that are told one by one
@@ -87,6 +90,7 @@ class Extras:
     prefixes     cells' rows compared with their chains, and how many were no prefix
     runs, took   of the study's jobs: every run that is known, and what the last ones cost
     expectations  rows of the table EXPECTATIONS; none where nothing is expected
+    data         what went into the pool and the traces
     table_bytes  size of each model's generation tables
     """
 
@@ -95,6 +99,7 @@ class Extras:
     notes: str  # Markdown: the user's own files; "" when none are configured
     examples: Sequence[Shown]
     clean: str  # Markdown: accuracy without touched questions; "" where nothing is trained
+    data: data_costs.DataWork
     plots: Sequence[Path]
     table_bytes: Mapping[str, int]
     date: str
@@ -203,6 +208,9 @@ def _body(results: Results, extras: Extras) -> dict[str, Any]:
         "examples_table": table(LINE_HEADERS, lines, left=5) if lines else "",
         "examples_shown": [demoted(example.brief, 0) for example in shown],
         "device_hours": number(hours, 3) if hours else "",
+        **data_costs.values(results, extras.data),
+        "sets": list(set_findings.sentences(results)),
+        "sets_table": set_findings.sets_table(results),
         "decoding_costs": costs.engine_table(results),
         "training_costs": costs.training_table(results),
         "configured": published.configured(settings),
@@ -235,6 +243,8 @@ def _details(results: Results, extras: Extras) -> dict[str, Any]:
             for comparison in COMPARISONS
             if comparison in present
         ],
+        "set_pairs": set_findings.pairs_table(results),
+        "set_benchmarks": set_findings.benchmarks_table(results),
         "clean": extras.clean,
         "efficiency": efficiency(results),
         "estimates": estimates.comparison(results, extras.table_bytes),

@@ -59,6 +59,7 @@ class ImportSettings:
     name: Name
     imported: Imported
     first: dict[str, Any]
+    out: Text
     form: FormName = "auto"
     delimiters: dict[str, Any] = field(default_factory=dict)
     content: str = ""

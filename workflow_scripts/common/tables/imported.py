@@ -78,3 +78,35 @@ class ImportFacts:
     def read(cls, path: Path) -> "ImportFacts":
         """The facts of rule import_generations. InputError names a file of another version."""
         return read_record(path, cls)
+
+
+# Columns of imported/verdicts.csv: one row per imported model and benchmark.
+VERDICTS = {
+    "model": pl.String,
+    "dataset": pl.String,
+    "metric": pl.String,  # name of the harness's verdict
+    "responses": pl.Int64,
+    "judged": pl.Int64,  # of them, with a verdict of the harness that is right or wrong
+    "both_right": pl.Int64,
+    "only_ours": pl.Int64,  # right by our grader, wrong by the harness
+    "only_theirs": pl.Int64,
+    "both_wrong": pl.Int64,
+    "right_here": pl.Int64,  # of all responses
+}
+# Columns of imported/disagreements.csv: one row per response that the two judge otherwise.
+DISAGREEMENTS = {
+    "model": pl.String,
+    "dataset": pl.String,
+    "question_id": pl.String,
+    "sample": pl.Int64,
+    "ours": pl.Boolean,
+    "theirs": pl.Boolean,
+    "metric": pl.String,
+    "graded_gold": pl.String,
+    "gold": pl.String,  # as the harness has it
+    "read_here": pl.String,  # the answer that our grader found
+    "read_there": pl.String,
+    "rule": pl.String,  # why our verdict
+    "response": pl.String,  # its last 400 characters
+    "place": pl.String,
+}
