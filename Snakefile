@@ -80,6 +80,7 @@ include: "rules/inference.smk"
 include: "rules/grading.smk"
 include: "rules/relabel.smk"
 include: "rules/analysis.smk"
+include: "rules/shift.smk"
 include: "rules/reporting.smk"
 include: "rules/rehearsal.smk"
 
@@ -102,6 +103,12 @@ rule estimate_training:
     """The part of `estimate` that needs no GPU and no weights."""
     input:
         STUDY.if_trained("<results>/estimates/training.txt"),
+
+
+rule shift:
+    """What training changed, token by token, on the stored generations."""
+    input:
+        lambda w: STUDY.shift_files,
 
 
 rule rehearse:

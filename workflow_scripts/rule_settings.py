@@ -405,6 +405,41 @@ class RuleSettings:
             }
         )
 
+    def measure_shift(self, model: str) -> str:
+        """Settings of rule measure_shift: how both models were asked, and in which numbers."""
+        study, shift = self.study, self.study.config["shift"]
+        pair = {"base": study.compared[model], "model": model}
+        entries = {entry["name"]: entry for entry in self._models("title")}
+        return self._json(
+            {
+                "pair": {role: self._shown(entries[name]) for role, name in pair.items()},
+                "first": {name: entry["first"] for name, entry in study.benchmarks.items()},
+                "samples": study.own_samples,
+                "questions": shift["questions"],
+                "null_texts": shift["null_texts"],
+                "markers": shift["markers"],
+                "dtype": study.config["inference"]["engine"]["dtype"],
+                "store": f"{study.results}/store/shift-{model}",
+            }
+        )
+
+    def summarise_shift(self) -> str:
+        """Settings of rule summarise_shift."""
+        pairs = [{"model": model, "base": base} for model, base in self.study.compared.items()]
+        return self._json(
+            {
+                "pairs": pairs,
+                "markers": self.study.config["shift"]["markers"],
+                "analysis": self._of("analysis", "confidence"),
+                "models": self._models("title"),
+                "benchmarks": self._benchmarks("title"),
+            }
+        )
+
+    def plot_shift(self) -> str:
+        """Settings of rule plot_shift."""
+        return self._json({"focus": self.study.focus})
+
     def _json(self, settings: Entry) -> str:
         return inert(canonical_json({"seed": self.study.seed, **settings}))
 

@@ -13,6 +13,7 @@ from workflow_scripts.common.settings.curation import SHELVED, Benchmark, Curati
 from workflow_scripts.common.settings.grading import Grading
 from workflow_scripts.common.settings.inference import Context, Inference, ModelSampling
 from workflow_scripts.common.settings.inference import Method as MethodEntry
+from workflow_scripts.common.settings.shift import Shift
 from workflow_scripts.common.settings.training import Recipe, Training
 
 SETS = (  # a selector, or a file with the rows
@@ -138,6 +139,7 @@ class Config:
     analysis       how results are measured
     report         what the report shows
     shelf          folders of your own with a file NAME.yaml for each benchmark, before the shelf's
+    shift          what training changed, token by token
     pathvars       Snakemake's own
     """
 
@@ -156,4 +158,5 @@ class Config:
     analysis: Analysis
     report: Report
     shelf: tuple[str, ...] = ()
+    shift: Shift = field(default_factory=Shift)
     pathvars: dict[str, Any] = field(default_factory=dict)
