@@ -82,7 +82,7 @@ def check(small: bool, device: str) -> None:
     worst = {"kl": 0.0, "logprob": 0.0, "rank": 0}
     rows = [reader.rows(some) for reader in (model, base)]
     for i, text in enumerate(some):
-        found = compared(model, base, rows[0][i], rows[1][i], text.targets, slab=100)
+        found = compared(model, base, rows[0][i], rows[1][i], text, slab=100)
         ids = torch.from_numpy(text.ids.astype(np.int64))[None].to(device)
         with torch.inference_mode():
             one, two = (

@@ -425,20 +425,18 @@ class RuleSettings:
 
     def summarise_shift(self) -> str:
         """Settings of rule summarise_shift."""
-        pairs = [{"model": model, "base": base} for model, base in self.study.compared.items()]
         return self._json(
             {
-                "pairs": pairs,
                 "markers": self.study.config["shift"]["markers"],
                 "analysis": self._of("analysis", "confidence"),
-                "models": self._models("title"),
-                "benchmarks": self._benchmarks("title"),
             }
         )
 
     def plot_shift(self) -> str:
         """Settings of rule plot_shift."""
-        return self._json({"focus": self.study.focus})
+        return self._json(
+            {"models": self._models("title"), "benchmarks": self._benchmarks("title")}
+        )
 
     def _json(self, settings: Entry) -> str:
         return inert(canonical_json({"seed": self.study.seed, **settings}))

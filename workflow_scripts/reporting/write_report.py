@@ -42,7 +42,7 @@ INPUTS = {
     **dict.fromkeys(("ranking", "ranking_pairs", "ranking_checks"), MANY),
     **dict.fromkeys(("curation_md", "contamination", "touched"), MANY),
     **dict.fromkeys(("engines", "training", "plots", "generations", "grades"), MANY),
-    **dict.fromkeys(("benchmarks", "notes"), MANY),
+    **dict.fromkeys(("benchmarks", "notes", "shift"), MANY),
 }
 
 
@@ -92,6 +92,7 @@ def work(args: Namespace) -> None:
         prefixes=prefixes(args.generations),
         runs=study_log.read_runs(folder_of(args.settings)),
         took=study_log.read_costs(folder_of(args.settings)),
+        shift=args.shift,
     )
     folder = args.markdown.parent
     for made, markdown, html in (

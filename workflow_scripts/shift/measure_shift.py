@@ -23,6 +23,7 @@ from workflow_scripts.common.model import read_card, verify_weights
 from workflow_scripts.common.provenance import digest, provenance
 from workflow_scripts.common.tables.benchmark import Question, first_questions
 from workflow_scripts.shift import states
+from workflow_scripts.shift.kinds import marker_pattern
 from workflow_scripts.shift.measuring import FORMAT, Kept, Measured, Pair, Task
 from workflow_scripts.shift.scoring import NULL_CHUNK, Arrays, Reader, load
 from workflow_scripts.shift.tables import KINDS, PARTS, POSITIONS, STATES, ShiftManifest
@@ -30,7 +31,6 @@ from workflow_scripts.shift.texts import (
     Asked,
     Roots,
     Written,
-    marker_pattern,
     roots,
     same_vocabulary,
     written,

@@ -73,7 +73,7 @@ class Kept:
 
     def path(self, task: Task, what: str) -> Path:
         """Where a text's results lie."""
-        words = [FORMAT, what, str(task.again)]
+        words = [FORMAT, what, str(task.again), str(task.text.end), str(task.text.ends)]
         total = hashlib.sha256("\0".join(words).encode())
         for ids in (task.text.ids, task.text.places):
             total.update(np.ascontiguousarray(ids, dtype=np.int64).tobytes() + b"\0")
@@ -139,9 +139,9 @@ class Measured:
         again = dict(self._again(tasks, base, rows[-1]))
         for i, task in enumerate(tasks):
             if what == "pair":
-                arrays = compared(model, base, rows[0][i], rows[1][i], task.text.targets)
+                arrays = compared(model, base, rows[0][i], rows[1][i], task.text)
             else:
-                arrays = judged(readers[0], rows[0][i], task.text.targets)
+                arrays = judged(readers[0], rows[0][i], task.text)
             yield numbers[i], arrays | again.get(i, {})
 
     def _again(
@@ -159,5 +159,5 @@ class Measured:
         self.pair.read += sum(len(text.ids) for text in texts)
         second = base.rows(texts, min(NULL_CHUNK, max(1, longest // 2)))
         for i, text, again in zip(chosen, texts, second, strict=True):
-            found = compared(base, base, again, rows[i], text.targets)
+            found = compared(base, base, again, rows[i], text)
             yield i, {f"null_{name}": found[name] for name in ("kl", "rank", "top")}

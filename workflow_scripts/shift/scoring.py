@@ -30,10 +30,15 @@ class Text:
 
     ids     int [T]
     places  int [R], ascending, at least 1: id p is predicted from the ids before it
+    end     which of the places, counted from 0, is where thinking ended; -1: none
+    ends    ids that end thinking. Which of them the author wrote is not stored; at that place each
+            model is asked for the one that it finds likeliest
     """
 
     ids: np.ndarray
     places: np.ndarray
+    end: int = -1
+    ends: tuple[int, ...] = ()
 
     @property
     def targets(self) -> np.ndarray:
@@ -188,7 +193,7 @@ def compared(
     base: Reader,
     rows: torch.Tensor,
     base_rows: torch.Tensor,
-    targets: np.ndarray,
+    text: Text,
     slab: int | None = None,
 ) -> Arrays:
     """What two models of one vocabulary predict at the same places; arrays of float32 or int32 [R].
@@ -197,31 +202,24 @@ def compared(
     logprob, rank, entropy, top  of the model: of the written id, its rank from 1 (ids of equal
                     logit share the better one), of the whole prediction, and the likeliest id
     base_...        the same of the base
-    rows, base_rows  final hidden states [R, d]
+    rows, base_rows  final hidden states [R, d] of the text
     slab            rows whose logits are held at a time
     """
-    step = slab or slab_rows(rows.device.type, model.size)
-    goals = torch.from_numpy(np.ascontiguousarray(targets, dtype=np.int64))
     parts = []
-    for start in range(0, len(goals), step):
-        part = slice(start, start + step)
-        goal = goals[part].to(rows.device)
+    for part in _slabs(text, slab or slab_rows(rows.device.type, model.size)):
         one = model.logits(rows[part])
         two = base.logits(base_rows[part]).to(rows.device)
-        parts.append(_pair(one, two, goal))
+        parts.append(_pair(one, two, _goal(one, text, part), _goal(two, text, part)))
     return _joined(parts, (*BOTH, *OWN, *(f"base_{name}" for name in OWN)))
 
 
 @torch.inference_mode()
-def judged(reader: Reader, rows: torch.Tensor, targets: np.ndarray) -> Arrays:
+def judged(reader: Reader, rows: torch.Tensor, text: Text) -> Arrays:
     """What one model predicts: `logprob`, `rank`, `entropy` and `top` of `compared`."""
-    step = slab_rows(rows.device.type, reader.size)
-    goals = torch.from_numpy(np.ascontiguousarray(targets, dtype=np.int64))
     parts = []
-    for start in range(0, len(goals), step):
-        part = slice(start, start + step)
+    for part in _slabs(text, slab_rows(rows.device.type, reader.size)):
         logits = reader.logits(rows[part])
-        found = _own(logits, goals[part].to(rows.device))
+        found = _own(logits, _goal(logits, text, part))
         parts.append(dict(zip(OWN, found[:-1], strict=True)))
     return _joined(parts, OWN)
 
@@ -229,6 +227,21 @@ def judged(reader: Reader, rows: torch.Tensor, targets: np.ndarray) -> Arrays:
 def slab_rows(device: str, size: int) -> int:
     """Rows whose logits are held at a time."""
     return max(1, SLAB_VALUES.get(device, SLAB_VALUES["cpu"]) // size)
+
+
+def _slabs(text: Text, step: int) -> Iterator[slice]:
+    for start in range(0, len(text.places), step):
+        yield slice(start, start + step)
+
+
+def _goal(logits: torch.Tensor, text: Text, part: slice) -> torch.Tensor:
+    """Ids [R] whose rank is asked: the written ones, and of the ends of thinking the likeliest."""
+    goal = torch.from_numpy(text.targets[part].astype(np.int64)).to(logits.device)
+    row = text.end - part.start
+    if text.ends and 0 <= row < len(goal) and text.end >= 0:
+        ends = torch.tensor(text.ends, device=logits.device)
+        goal[row] = ends[logits[row, ends].argmax()]
+    return goal
 
 
 def _own(
@@ -244,9 +257,11 @@ def _own(
     return logits.gather(1, goal[:, None])[:, 0], rank, entropy, top, shares
 
 
-def _pair(one: torch.Tensor, two: torch.Tensor, goal: torch.Tensor) -> dict[str, torch.Tensor]:
+def _pair(
+    one: torch.Tensor, two: torch.Tensor, goal: torch.Tensor, base_goal: torch.Tensor
+) -> dict[str, torch.Tensor]:
     *own, shares = _own(one, goal)
-    *others, base_shares = _own(two, goal)
+    *others, base_shares = _own(two, base_goal)
     one -= two  # log-ratio
     kl = torch.linalg.vecdot(shares, one)
     reverse = -torch.linalg.vecdot(base_shares, one)

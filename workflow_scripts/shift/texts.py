@@ -1,8 +1,4 @@
-"""Stored natural generations as texts to read: which ids their author wrote, and of what kind.
-
-A kind is found in the text and carried to the tokens that overlap it, because a word may be spelled
-in several of them.
-"""
+"""Stored natural generations as texts to read: which ids their author wrote, and of what kind."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -22,24 +18,12 @@ from workflow_scripts.common.tables.generation import GENERATION, NATURAL
 from workflow_scripts.inference.ends import pieces_of
 from workflow_scripts.inference.plan import Root, Study
 from workflow_scripts.inference.prompts import Vocabulary, load_vocabulary
+from workflow_scripts.shift.kinds import kinds_of
 from workflow_scripts.shift.scoring import Text
-from workflow_scripts.shift.tables import (
-    ANSWER,
-    DELIMITER,
-    END,
-    KINDS,
-    MARKER,
-    NUMBER,
-    PARTS,
-    SPACE,
-    SYMBOL,
-    THINKING,
-    WORD,
-)
+from workflow_scripts.shift.tables import ANSWER, DELIMITER, END, KINDS, PARTS, THINKING
 
 Key = tuple[str, str, int]  # benchmark, question, draw
 NATURAL_PATH = "natural/infinite"
-COMMAND = re.compile(r"\\[A-Za-z]+")
 
 
 @dataclass(frozen=True)
@@ -164,49 +148,9 @@ def _written(
         Text(
             np.array([*prompt, *thinking, *delimiter, *answer], dtype=np.int32),
             np.array([place for _, places in own for place in places], dtype=np.int64),
+            len(thinking) if ends else -1,
+            asked.vocabulary.think_end if ends else (),
         ),
         np.array(parts, dtype=np.int8),
         kinds,
     )
-
-
-def marker_pattern(markers: Sequence[str]) -> re.Pattern:
-    """Whole words of the list in any case, also with -s, -ed, -ing, "verifies" and "verified"."""
-    stems = []
-    for word in sorted(markers, key=len, reverse=True):
-        stem = re.escape(word).replace(r"\ ", r"\s+")
-        endings = "(?:y|ies|ied|ying)" if word.endswith("y") else "(?:s|ed|ing)?"
-        stems.append((stem[:-1] if word.endswith("y") else stem) + endings)
-    return re.compile(rf"\b(?:{'|'.join(stems)})\b", re.IGNORECASE)
-
-
-def kinds_of(pieces: Sequence[bytes], markers: re.Pattern) -> np.ndarray:
-    """Kind of each token, int8 [R]: second thought, else by the characters that it writes."""
-    text, starts, stops = laid_out(pieces)
-    kinds = np.array([KINDS.index(_kind(text[a:b])) for a, b in zip(starts, stops, strict=True)])
-    for found in markers.finditer(text):
-        hit = (starts < found.end()) & (stops > found.start())
-        kinds[hit] = KINDS.index(MARKER)
-    for found in COMMAND.finditer(text):
-        hit = (starts < found.end()) & (stops > found.start())
-        kinds[hit] = KINDS.index(SYMBOL)
-    return kinds.astype(np.int8)
-
-
-def laid_out(pieces: Sequence[bytes]) -> tuple[str, np.ndarray, np.ndarray]:
-    """Text of some tokens, and where each begins and ends in it, in characters."""
-    whole = b"".join(pieces)
-    text = whole.decode(errors="replace")
-    ends = np.cumsum([0, *map(len, pieces)])
-    if len(text) != len(whole):  # characters of several bytes
-        begins = [0, *np.cumsum(np.frombuffer(whole, np.uint8) & 0xC0 != 0x80).tolist()]
-        ends = np.minimum(np.array(begins)[ends], len(text))
-    return text, ends[:-1], ends[1:]
-
-
-def _kind(text: str) -> str:
-    if not text.strip():
-        return SPACE
-    if any(letter.isdigit() for letter in text):
-        return NUMBER
-    return WORD if any(letter.isalpha() for letter in text) else SYMBOL
