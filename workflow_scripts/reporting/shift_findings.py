@@ -134,7 +134,7 @@ def _state_lines(layers: pl.DataFrame) -> Iterator[str]:
         f"Hidden states on {top['prompts']} prompts moved by {number(mean['shift'], 2)} spreads of "
         f"the base in the mean over layers (most in layer {top['layer']}: "
         f"{number(top['shift'], 2)}); halves of the prompts are {number(mean['halves'], 2)} apart, "
-        f"the base read twice {_small(mean['null'])}."
+        f"the base read twice at most {_small(mean['null'])}."
     )
 
 

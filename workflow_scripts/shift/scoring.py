@@ -17,7 +17,7 @@ import torch
 BATCH_TOKENS = 16_384  # of a forward pass, padding included
 SLAB_VALUES = {"cuda": 2**27, "cpu": 2**22}  # float32 logits of one model at a time
 STATE_TOKENS = 4096  # the same where the states of all layers are kept
-NULL_CHUNK = 256  # tokens of a forward pass where the base reads a text a second time
+NULL_CHUNK = 2048  # tokens of a forward pass where the base reads a text a second time
 
 Arrays = dict[str, np.ndarray]
 OWN = ("logprob", "rank", "entropy", "top")  # of one model
@@ -219,8 +219,7 @@ def judged(reader: Reader, rows: torch.Tensor, text: Text) -> Arrays:
     parts = []
     for part in _slabs(text, slab_rows(rows.device.type, reader.size)):
         logits = reader.logits(rows[part])
-        found = _own(logits, _goal(logits, text, part))
-        parts.append(dict(zip(OWN, found[:-1], strict=True)))
+        parts.append(_own(logits, _goal(logits, text, part))[0])
     return _joined(parts, OWN)
 
 
@@ -246,28 +245,26 @@ def _goal(logits: torch.Tensor, text: Text, part: slice) -> torch.Tensor:
 
 def _own(
     logits: torch.Tensor, goal: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Fields of OWN, and the probabilities; `logits` become log-probabilities in place."""
-    hit = logits.gather(1, goal[:, None])
-    rank = 1 + (logits > hit).sum(-1)
+) -> tuple[dict[str, torch.Tensor], torch.Tensor, torch.Tensor]:
+    """Fields of OWN, and the log-probabilities and probabilities that they come from."""
+    rank = 1 + (logits > logits.gather(1, goal[:, None])).sum(-1)
     top = logits.argmax(-1)
-    logits -= torch.logsumexp(logits, -1, keepdim=True)
-    shares = logits.exp()
-    entropy = -torch.linalg.vecdot(shares, logits)
-    return logits.gather(1, goal[:, None])[:, 0], rank, entropy, top, shares
+    logs = torch.log_softmax(logits, -1)
+    shares = logs.exp()
+    found = (logs.gather(1, goal[:, None])[:, 0], rank, -torch.linalg.vecdot(shares, logs), top)
+    return dict(zip(OWN, found, strict=True)), logs, shares
 
 
 def _pair(
     one: torch.Tensor, two: torch.Tensor, goal: torch.Tensor, base_goal: torch.Tensor
 ) -> dict[str, torch.Tensor]:
-    *own, shares = _own(one, goal)
-    *others, base_shares = _own(two, base_goal)
-    one -= two  # log-ratio
-    kl = torch.linalg.vecdot(shares, one)
-    reverse = -torch.linalg.vecdot(base_shares, one)
-    found = {"kl": kl.clamp_min(0), "reverse_kl": reverse.clamp_min(0)}
-    found |= dict(zip(OWN, own, strict=True))
-    return found | {f"base_{name}": value for name, value in zip(OWN, others, strict=True)}
+    own, logs, shares = _own(one, goal)
+    others, base_logs, base_shares = _own(two, base_goal)
+    ratio = logs.sub_(base_logs)
+    kl = torch.linalg.vecdot(shares, ratio)
+    reverse = -torch.linalg.vecdot(base_shares, ratio)
+    found = {"kl": kl.clamp_min(0), "reverse_kl": reverse.clamp_min(0), **own}
+    return found | {f"base_{name}": value for name, value in others.items()}
 
 
 def _joined(parts: list[dict[str, torch.Tensor]], names: Sequence[str]) -> Arrays:
