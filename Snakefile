@@ -77,8 +77,10 @@ include: "rules/demo.smk"
 include: "rules/curation.smk"
 include: "rules/training.smk"
 include: "rules/inference.smk"
+include: "rules/exchange.smk"
 include: "rules/grading.smk"
 include: "rules/relabel.smk"
+include: "rules/traces.smk"
 include: "rules/analysis.smk"
 include: "rules/shift.smk"
 include: "rules/reporting.smk"
@@ -109,6 +111,12 @@ rule shift:
     """What training changed, token by token, on the stored generations."""
     input:
         lambda w: STUDY.shift_files,
+
+
+rule traces:
+    """Every pool of traces that the config's teachers write, and nothing of the report."""
+    input:
+        STUDY.trace_pool_files("pool.parquet"),
 
 
 rule rehearse:

@@ -3,11 +3,11 @@
     python -m benchmarks.shift_reading [--small] [--texts 40]
 
 Needs torch, transformers and numpy alone. Two Qwen2.5-3B of random weights, the second a slightly
-changed copy of the first; texts of s1's lengths. First what is read is checked against whole float32
-logits of both models; then both are timed, alternately: transformers' own forward pass with all
-logits, of which nothing is kept, and ours, to ranks, log-probabilities, entropies and KL on disk. A
-run that is killed halfway has to go on without reading a finished text again. `--small` is a shape
-for a CPU.
+changed copy of the first; texts of s1's lengths. First what is read is checked against whole
+float32 logits of both models; then both are timed, alternately: transformers' own forward pass with
+all logits, of which nothing is kept, and ours, to ranks, log-probabilities, entropies and KL on
+disk. A run that is killed halfway has to go on without reading a finished text again. `--small` is
+a shape for a CPU.
 """
 
 import argparse

@@ -6,6 +6,7 @@ rule grade:
     input:
         generations=lambda w: STUDY.cells_of(w.model),
         benchmarks=STUDY.benchmark_tables,
+        imported=lambda w: STUDY.import_table(w.model),
     output:
         grades="<results>/grades/{model}.parquet",
     log:
@@ -25,7 +26,7 @@ rule grade:
     shell:
         python(
             "grading.grade",
-            inputs="benchmarks",
+            inputs="benchmarks imported",
             outputs="grades",
             params="generations settings",
             granted="threads",

@@ -86,7 +86,7 @@ rule merge_shards:
         python("inference.merge_shards", inputs="model benchmarks shards", outputs="manifest")
 
 
-for group in STUDY.cell_groups:  # models with the same cells share a rule
+for group in STUDY.cut_groups:  # models with the same cells share a rule
 
     rule cut:
         """Every cell of one model on one benchmark, cut from its chains."""
@@ -106,6 +106,8 @@ for group in STUDY.cell_groups:  # models with the same cells share a rule
             "<results>/runtimes/cut/{model}/{dataset}.tsv"
         wildcard_constraints:
             model="|".join(group.models),
+        group:
+            "verdicts"  # here, since a profile cannot name the twins of this rule
         conda:
             STUDY.environment("inference")
         resources:

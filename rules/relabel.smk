@@ -116,6 +116,7 @@ use rule grade as grade_pool with:
     input:
         generations="<results>/curation/solvers/{solver}/pool/natural/infinite.parquet",
         benchmarks="<results>/curation/asked.parquet",
+        imported=[],
     output:
         grades="<results>/curation/solvers/{solver}/grades.parquet",
     log:

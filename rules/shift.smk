@@ -99,9 +99,7 @@ rule plot_shift:
             caption="../docs/captions/shift_markers.rst",
             category="Figures",
         ),
-        vector=expand(
-            "<results>/plots/{plot}.{kind}", plot=STUDY.shift_plots, kind=["svg", "pdf"]
-        ),
+        vector=expand("<results>/plots/{plot}.{kind}", plot=STUDY.shift_plots, kind=["svg", "pdf"]),
     log:
         "<logs>/plot_shift.log",
     benchmark:

@@ -221,6 +221,16 @@ def test_models_decoded_by_different_engines_are_a_warning(study):
     assert "base: scripted, exact; s1k: scripted" in findings[0]["message"]
 
 
+def test_two_models_of_one_server_are_one_engine(study):
+    for path, name in zip(study.engines, ("base", "s1k (v2)"), strict=True):
+        engine = f"server 0.32.0 of {name} (root /models/{name}), chat adapter 1, bfloat16, fast"
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"engine": engine}))
+    assert kinds(count(study)[1]) == []
+    newer = engine.replace("0.32.0", "0.33.0")
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"engine": newer}))
+    assert kinds(count(study)[1]) == ["mixed-engines"]
+
+
 def test_chains_that_do_not_repeat_are_noted(study):
     manifest = json.loads(study.engines[1].read_text())
     check = {"chains": 20, "ids": 900, "equal": 18, "mean_common_share": 0.99, "rate": 0.9}

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.inference import world
+from tests.inference.test_generate import Study as Job
 from tests.inference.test_response import SWITCHED, own
 from tests.inference.test_schedule import IDENTITY
 from tests.inference.test_server import Handler
@@ -208,6 +209,18 @@ def test_cutting_and_forcing_are_refused_with_the_reason(
     with pytest.raises(ConfigError, match="toy/q0 answer: a chat endpoint takes and returns text"):
         engine.poll()
     engine.close()
+
+
+def test_the_job_decodes_cuts_and_checks_nothing_that_it_cannot_ask_for(
+    serve: Any, model_json: Path, tmp_path: Path
+) -> None:
+    url, asked = serve()
+    engine = {"kind": "chat", "url": url, "max_sequences": 4}
+    study = Job(tmp_path / "study", model_json, engine=engine, **NATIVE)
+    manifest = study.generate()
+    assert manifest["prefix_check"] is None and len(asked) == manifest["tokens"]["requests"]
+    (cell,) = study.cut().values()
+    assert cell.height == 10
 
 
 def test_text_and_ids_never_share_a_store(serve: Any) -> None:

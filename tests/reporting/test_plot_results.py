@@ -53,6 +53,19 @@ def test_the_base_at_its_best_is_a_line(tmp_path):
     assert_drawn(args.scaling)
 
 
+def test_a_study_of_whole_responses_says_that_thinking_was_not_measured(tmp_path):
+    own = [{"method": "native"}]
+    plan = Plan(questions=10, own={"base": own, "s1k": own})
+    args = arguments(analysed(tmp_path / "study", plan), tmp_path)
+    points = read_table(args.points, POINTS)
+    assert set(points["method"]) == {"native"}
+    plot_results.work(args)
+    assert_drawn(args.methods)
+    for name in ("scaling", "curves", "lengths"):
+        svg = getattr(args, name).with_suffix(".svg").read_text()
+        assert "thought about was not measured" in svg
+
+
 def test_figures_say_which_line_is_guessing_where_there_is_one(mixed):
     points = read_table(mixed.points, POINTS)
     none = points.with_columns(chance=pl.lit(0.0))

@@ -93,7 +93,8 @@ def test_ranks_by_text_stand_where_both_spell_alike_and_are_null_elsewhere(tmp_p
     text = Text(np.arange(10, 16, dtype=np.int32), np.arange(2, 6))
     theirs = Text(np.arange(30, 35, dtype=np.int32), np.arange(2, 5))
     (mine,), (read,) = (
-        measured.run([Task(each)], what, "test") for each, what in ((text, "model"), (theirs, "base"))
+        measured.run([Task(each)], what, "test")
+        for each, what in ((text, "model"), (theirs, "base"))
     )
     both = _named(mine, "model") | _named(_placed(read, fits), "base")
     parts = np.zeros(4, np.int8)

@@ -27,7 +27,7 @@ def rows(author: str, question: str, ids: list[int], **values: list) -> pl.DataF
         "null_kl": None, "null_rank": None, "null_top": None,
     }  # fmt: skip
     frame = pl.DataFrame({"place": given["place"]}).with_columns(
-        pl.Series(name, value, strict=False) if isinstance(value, list) else pl.lit(value).alias(name)
+        (pl.Series(value, strict=False) if isinstance(value, list) else pl.lit(value)).alias(name)
         for name, value in {**given, **values}.items()
     )
     return frame.select(pl.col(name).cast(kind) for name, kind in POSITIONS.schema.items())
@@ -70,7 +70,10 @@ def test_the_most_shifted_words_come_first_by_what_is_sure(positions: pl.DataFra
     many = pl.concat(
         [
             positions,
-            *(rows("tuned", f"q{i}", [7, 8], base_rank=[6, 4 if i == 9 else 1]) for i in range(9, 19)),
+            *(
+                rows("tuned", f"q{i}", [7, 8], base_rank=[6, 1 + 3 * (i == 9)])
+                for i in range(9, 19)
+            ),
         ]
     )
     found = word_rows(many, PAIR, 0.95)

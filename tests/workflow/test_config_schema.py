@@ -159,7 +159,7 @@ def test_a_config_with_its_defaults_reads_as_itself() -> None:
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
-        ("models.0.path", KeyError, "models[0]: 'path' or 'train' is needed"),
+        ("models.0.path", KeyError, "models[0]: 'path' or 'train' or 'imported' is needed"),
         ("models.0.train", {"base": "b", "set": "s1k"}, "models[0]: only one of 'path' or 'train'"),
     ],
 )

@@ -36,6 +36,7 @@ def work(args: Namespace) -> None:
     found += more
     grades, more = quality.duplicates(loading.grades(args.grades), "grade")
     found += more + quality.unmatched(rows, every, grades)
+    found += quality.import_findings(args.imports)
     engines = loading.engines(args.engines)
     rates = {name: manifest.seconds_per_token for name, manifest in engines.items()}
     found += quality.engine_findings(engines)
@@ -69,7 +70,7 @@ def work(args: Namespace) -> None:
 
 def main() -> None:
     """Command line."""
-    many = ("generations", "grades", "engines", "benchmarks", "golds")
+    many = ("generations", "grades", "engines", "benchmarks", "golds", "imports")
     run(work, __doc__, dict.fromkeys(many, MANY), ("points", "outcomes", "repeats", "quality"))
 
 

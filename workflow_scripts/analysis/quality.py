@@ -11,6 +11,7 @@ import polars as pl
 
 from workflow_scripts.analysis.study import CELL_KEY, Study
 from workflow_scripts.common.artifacts import read_facts
+from workflow_scripts.common.tables.imported import ImportFacts
 from workflow_scripts.common.tables.manifests import EngineManifest
 
 ERROR, WARNING, NOTE = "error", "warning", "note"
@@ -100,6 +101,12 @@ def gold_findings(golds: Iterable[dict[str, Any]]) -> list[Finding]:
         )
         for dataset, listed in by_dataset.items()
     ]
+
+
+def import_findings(paths: Iterable[Path]) -> list[Finding]:
+    """What did not fit in the files of other harnesses, as rule import_generations found it."""
+    facts = [ImportFacts.read(path) for path in paths]
+    return [Finding(**asdict(finding)) for one in facts for finding in one.findings]
 
 
 def duplicates(frame: pl.DataFrame, what: str) -> tuple[pl.DataFrame, list[Finding]]:
@@ -240,7 +247,7 @@ def engine_findings(manifests: dict[str, EngineManifest]) -> list[Finding]:
     """Models that were decoded by different engines, and engines that do not repeat themselves."""
     found = []
     engines = {model: manifest.engine for model, manifest in manifests.items()}
-    if len(set(engines.values())) > 1:
+    if len({manifest.program for manifest in manifests.values()}) > 1:
         told = "; ".join(f"{model}: {engine}" for model, engine in sorted(engines.items()))
         message = f"models are compared across engines or modes ({told})"
         found.append(Finding("mixed-engines", WARNING, "all models", len(engines), message))

@@ -7,7 +7,14 @@ from typing import Any
 import polars as pl
 
 from workflow_scripts.common.formats import FORMATS
-from workflow_scripts.common.methods import Cell, Method, cells, methods, sections
+from workflow_scripts.common.methods import (
+    NATURAL_ARM,
+    Cell,
+    Method,
+    cells,
+    methods,
+    sections,
+)
 
 CELL_KEY = ("model", "dataset", "method", "budget")
 # Cells that are no points: they answer a question of their own about the natural arm.
@@ -115,8 +122,18 @@ def study(settings: dict[str, Any], benchmarks: dict[str, pl.DataFrame]) -> Stud
         for dataset in datasets
         for method in methods(section, dataset.samples)
     }
+    draws |= _imported_draws(settings)
     of_models = {model: tuple(cells(section)) for model, section in by_model.items()}
     return Study(tuple(models(settings)), datasets, of_models, draws)
+
+
+def _imported_draws(settings: dict[str, Any]) -> dict[tuple[str, str, str], int]:
+    """Draws of models whose outputs another harness made: as many as its files hold."""
+    return {
+        (entry["name"], dataset, NATURAL_ARM): count
+        for entry in settings["models"]
+        for dataset, count in entry.get("draws", {}).items()
+    }
 
 
 def models(settings: dict[str, Any]) -> list[Model]:

@@ -9,6 +9,7 @@ from workflow_scripts.common.errors import ConfigError
 
 SUFFIXES = (".parquet", ".arrow", ".jsonl", ".ndjson", ".json", ".csv", ".tsv")
 COMPRESSED = (".gz", ".zst")  # behind a text suffix
+LOG_SUFFIXES = (".eval", ".json", ".jsonl", ".jsonl-async", ".parquet")  # of other harnesses
 
 
 def source_files(names: Sequence[str]) -> list[str]:
@@ -62,3 +63,24 @@ def _folder(folder: Path) -> list[str]:
             f"source.files: {folder} holds no file that can be read ({', '.join(SUFFIXES)})"
         )
     return [str(path) for path in files]
+
+
+def log_files(names: str | Sequence[str]) -> list[str]:
+    """Files of another harness: plain names, globs, and whole folders, sorted by name.
+
+    Raises ConfigError for a glob without a file.
+    """
+    found: list[str] = []
+    for name in [names] if isinstance(names, str) else names:
+        path = Path(name)
+        if path.is_dir():
+            here = sorted(str(file) for file in path.rglob("*") if file.is_file())
+            found += [file for file in here if Path(file).suffix in LOG_SUFFIXES]
+        elif glob.has_magic(name) and not path.exists():
+            matched = sorted(glob.glob(name, recursive=True))
+            if not matched:
+                raise ConfigError(f"models: `imported.files`: {name} matches no file")
+            found += matched
+        else:
+            found.append(name)
+    return found

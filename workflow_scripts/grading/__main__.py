@@ -19,14 +19,11 @@ from workflow_scripts.common.errors import InputError, UserError
 from workflow_scripts.grading.batch import Limits, Verdict, grade_all
 from workflow_scripts.grading.rows import ADDED, Item, item, read_rows, repeated_ids, write_rows
 
+HELP = __doc__
 
-def arguments() -> argparse.Namespace:
-    """Command line of the grader."""
-    parser = argparse.ArgumentParser(
-        prog="python -m workflow_scripts.grading",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the grader."""
     parser.add_argument("input", type=Path, help="rows to grade (.jsonl or .parquet)")
     parser.add_argument("output", type=Path, help="graded rows (.jsonl or .parquet)")
     parser.add_argument("--timeout", type=float, default=5.0, help="seconds per answer, hard (5)")
@@ -37,7 +34,6 @@ def arguments() -> argparse.Namespace:
         action="store_true",
         help="take the last number of the text where nothing else is found (flagged)",
     )
-    return parser.parse_args()
 
 
 def grade_file(source: Path, target: Path, limits: Limits) -> Counter[str]:
@@ -70,22 +66,33 @@ def _counts(items: list[Item], verdicts: list[Verdict]) -> Counter[str]:
     return counts
 
 
-def main() -> None:
+def run(options: argparse.Namespace) -> int:
     """Grade INPUT into OUTPUT; counts go to stderr; bad input is one message and status 1.
 
     Ctrl-C ends in one line, too, with status 130; the output is written whole or not at all.
     """
-    args = arguments()
-    limits = Limits(args.timeout, args.memory_mb, args.last_number, args.threads)
+    limits = Limits(options.timeout, options.memory_mb, options.last_number, options.threads)
     try:
-        counts = grade_file(args.input, args.output, limits)
+        counts = grade_file(options.input, options.output, limits)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
-        sys.exit(1)
+        return 1
     except KeyboardInterrupt:
-        print(f"error: interrupted; {args.output} was not written", file=sys.stderr)
-        sys.exit(130)
+        print(f"error: interrupted; {options.output} was not written", file=sys.stderr)
+        return 130
     print(", ".join(f"{name} {count}" for name, count in counts.items()), file=sys.stderr)
+    return 0
+
+
+def main() -> None:
+    """Command line of the grader alone; `s1flow grade` is the same."""
+    parser = argparse.ArgumentParser(
+        prog="python -m workflow_scripts.grading",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    arguments(parser)
+    sys.exit(run(parser.parse_args()))
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from workflow_scripts.common.settings.grading import GradeSettings
 from workflow_scripts.common.tables.benchmark import BENCHMARK
 from workflow_scripts.common.tables.generation import GENERATION
 from workflow_scripts.common.tables.grade import GRADE
+from workflow_scripts.common.tables.imported import IMPORTED_ROWS
 from workflow_scripts.grading.batch import Limits, Verdict, grade_all
 from workflow_scripts.grading.one_answer import Question
 
@@ -26,7 +27,7 @@ PACKAGES = ("sympy", "latex2sympy2", "mpmath", "antlr4-python3-runtime")
 def work(args: argparse.Namespace) -> None:
     """Read generations and benchmarks, grade, write one row per generation."""
     limits = Limits.of(read(GradeSettings, args.settings, "--settings"), args.threads)
-    rows = load(args.generations, args.benchmarks)
+    rows = as_shown(load(args.generations, args.benchmarks), args.imported)
     questions = [
         Question(gold, kind, tuple(options) if options is not None else None, tolerance)
         for gold, kind, options, tolerance in rows.select(ASKED).iter_rows()
@@ -58,6 +59,25 @@ def load(generations: list[Path], benchmarks: list[Path]) -> pl.DataFrame:
     return rows
 
 
+def as_shown(rows: pl.DataFrame, imported: list[Path]) -> pl.DataFrame:
+    """The rows with gold and options as another harness showed them, where it did.
+
+    A harness shuffles the options of a choice in its own way: its letters are not the benchmark's.
+    """
+    if not imported:
+        return rows
+    shown = pl.concat([IMPORTED_ROWS.read(path) for path in imported]).select(
+        "model", "dataset", "question_id", "sample", "graded_gold", "graded_options"
+    )
+    key = ["model", "dataset", "question_id", "sample"]
+    found = rows.join(shown, on=key, how="left", maintain_order="left")
+    choice = (pl.col("kind") == "choice") & pl.col("graded_gold").is_not_null()
+    return found.with_columns(
+        gold=pl.when(choice).then("graded_gold").otherwise("gold"),
+        options=pl.when(choice).then("graded_options").otherwise("options"),
+    ).drop("graded_gold", "graded_options")
+
+
 def frame(verdicts: list[Verdict]) -> pl.DataFrame:
     """The verdict columns of the GRADE table."""
     names = ("verdict", "extracted", "extraction", "rule", "flags", "no_answer", "seconds")
@@ -70,7 +90,8 @@ def frame(verdicts: list[Verdict]) -> pl.DataFrame:
 
 def main() -> None:
     """Command line of rule `grade`."""
-    run(work, __doc__, {"generations": MANY, "benchmarks": MANY}, ("grades",), granted=("threads",))
+    inputs = {"generations": MANY, "benchmarks": MANY, "imported": MANY}
+    run(work, __doc__, inputs, ("grades",), granted=("threads",))
 
 
 if __name__ == "__main__":

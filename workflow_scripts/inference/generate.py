@@ -10,6 +10,7 @@ from workflow_scripts.common.gpus import MemoryPeak
 from workflow_scripts.common.job import MANY, ONE, log, run
 from workflow_scripts.common.provenance import digest
 from workflow_scripts.common.tables.benchmark import first_questions
+from workflow_scripts.common.tables.manifests import CHAT
 from workflow_scripts.inference.check import redecode
 from workflow_scripts.inference.engines.base import Engine
 from workflow_scripts.inference.engines.choice import (
@@ -81,8 +82,10 @@ def decode(session: DecodingSession, plans: list[Plan], store: Store, seed: int)
     try:
         sweep.run()
         if sweep.engine is not None:
-            agreement = redecode(sweep.engine, plans, store.get, seed)
-            store.note("prefix_check", asdict(agreement))
+            # A chat endpoint gives whole responses alone: no first ids to ask for again.
+            if session.inference.engine.kind != CHAT:
+                agreement = redecode(sweep.engine, plans, store.get, seed)
+                store.note("prefix_check", asdict(agreement))
             store.note("peak_rss_mb", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
             memory.read()
             store.note("gpu_memory_mib", memory.as_facts())

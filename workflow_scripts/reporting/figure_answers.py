@@ -5,7 +5,6 @@ from typing import Any
 import polars as pl
 from plotnine import (
     aes,
-    annotate,
     facet_wrap,
     geom_col,
     geom_hline,
@@ -29,7 +28,7 @@ from workflow_scripts.analysis.answer_path import BUDGETS, PROBES, oracle
 from workflow_scripts.common.methods import INFINITE
 from workflow_scripts.reporting.labels import Panel, placed
 from workflow_scripts.reporting.naming import wrapped
-from workflow_scripts.reporting.style import COLOURS, GREY, INK, look
+from workflow_scripts.reporting.style import COLOURS, GREY, INK, look, saying
 
 PANEL_WIDTH, PANEL_HEIGHT, LABEL_SIZE = 3.3, 2.9, 7.0
 MOST_LABELS = 8  # budgets named on an axis
@@ -259,4 +258,4 @@ def _titles(points: pl.DataFrame) -> pl.DataFrame:
 
 def _nothing() -> ggplot:
     text = "no chain was cut at a budget in this study"
-    return ggplot() + annotate("text", x=0, y=0, label=text) + look(5, 2)
+    return saying(text)

@@ -3,7 +3,6 @@
 import polars as pl
 from plotnine import (
     aes,
-    annotate,
     facet_grid,
     geom_col,
     ggplot,
@@ -16,7 +15,7 @@ from plotnine import (
 from workflow_scripts.analysis.tables import FORCED, PLAIN
 from workflow_scripts.common.methods import INFINITE
 from workflow_scripts.reporting.naming import titled, wrapped
-from workflow_scripts.reporting.style import COLOURS, look
+from workflow_scripts.reporting.style import COLOURS, look, saying
 
 RIGHT, WRONG, LOOP, SILENT = "right", "wrong", "wrong, looping", "no readable answer"
 STATES = {RIGHT: COLOURS[0], WRONG: "#bdbdbd", LOOP: COLOURS[4], SILENT: COLOURS[1]}
@@ -67,7 +66,7 @@ def causes_data(points: pl.DataFrame, outcomes: pl.DataFrame, focus: str) -> pl.
 def causes_plot(points: pl.DataFrame, outcomes: pl.DataFrame, focus: str) -> ggplot:
     """A row of panels per phrase, a column per benchmark; bars stacked over n."""
     if points.filter((pl.col("model") == focus) & FORCED).is_empty():
-        return ggplot() + annotate("text", x=0, y=0, label="no forcing in this study") + look(5, 2)
+        return saying("no forcing in this study")
     data = causes_data(points, outcomes, focus)
     steps = sorted(data["n"].unique(), key=int)
     columns = points["dataset_title"].unique(maintain_order=True).to_list()

@@ -28,7 +28,7 @@ from workflow_scripts.analysis.contrasts import CUT, EXTEND, PROMPT
 from workflow_scripts.reporting.labels import Panel, placed
 from workflow_scripts.reporting.links import links
 from workflow_scripts.reporting.naming import count, series_order, signed, titled, wrapped
-from workflow_scripts.reporting.style import COLOURS, GREY, INK, LINES, SHAPES, look, scheme
+from workflow_scripts.reporting.style import COLOURS, GREY, INK, LINES, SHAPES, look, saying, scheme
 
 PANEL_WIDTH, PANEL_HEIGHT = 3.6, 3.3
 LEAST_RATIO = 1 / 64
@@ -108,7 +108,7 @@ def contrasts_plot(points: pl.DataFrame, contrasts: pl.DataFrame, focus: str) ->
     data = contrasts_data(points, contrasts, focus)
     if data.is_empty():
         text = "No cell can be compared with a natural end."
-        return ggplot() + annotate("text", x=0, y=0, label=text) + look(5, 2)
+        return saying(text)
     panels = data["panel"].unique(maintain_order=True).to_list()
     order = [dict.fromkeys(panels), series_order(points.filter(pl.col("model") == focus))]
     names = [name for name in order[1] if name in set(data["series"])]

@@ -5,7 +5,6 @@ from typing import Any
 import polars as pl
 from plotnine import (
     aes,
-    annotate,
     coord_flip,
     element_text,
     facet_grid,
@@ -23,7 +22,7 @@ from plotnine import (
 from workflow_scripts.analysis.contrasts import CUT, EXTEND, HARMS, HELPS, MATCHED, PROMPT, TRAIN
 from workflow_scripts.reporting.links import links
 from workflow_scripts.reporting.naming import signed, titled, wrapped
-from workflow_scripts.reporting.style import COLOURS, GREY, INK, look
+from workflow_scripts.reporting.style import COLOURS, GREY, INK, look, saying
 
 GAIN, LOSS, OPEN = "helps", "harms", "not resolved, mixed or no change"
 GROUPS = {
@@ -75,7 +74,7 @@ def effects_plot(points: pl.DataFrame, contrasts: pl.DataFrame, focus: str) -> g
     """A row per contrast, a column per benchmark, a strip per kind with an axis of its own."""
     data = effects_data(points, contrasts, focus)
     if data.is_empty():
-        return ggplot() + annotate("text", x=0, y=0, label="No contrast is tested.") + look(5, 2)
+        return saying("No contrast is tested.")
     labels = data["label"].unique(maintain_order=True).to_list()
     groups = [name for name in GROUPS.values() if name in set(data["group"])]
     titles = points["dataset_title"].unique(maintain_order=True).to_list()

@@ -5,7 +5,6 @@ from typing import Any
 import polars as pl
 from plotnine import (
     aes,
-    annotate,
     facet_wrap,
     geom_hline,
     geom_line,
@@ -26,7 +25,7 @@ from workflow_scripts.reporting.figure_scaling import focus_of
 from workflow_scripts.reporting.labels import Panel, placed
 from workflow_scripts.reporting.links import links
 from workflow_scripts.reporting.naming import series_order, signed, titled, wrapped
-from workflow_scripts.reporting.style import COLOURS, GREY, INK, LINES, SHAPES, look, scheme
+from workflow_scripts.reporting.style import COLOURS, GREY, INK, LINES, SHAPES, look, saying, scheme
 
 PANEL_WIDTH, PANEL_HEIGHT = 3.4, 3.0
 LABEL_SIZE = 7.0
@@ -96,7 +95,7 @@ def forcing_plot(
     model = focus_of(points, base, focus)
     data = forcing_data(points, contrasts, model)
     if data.is_empty():
-        return ggplot() + annotate("text", x=0, y=0, label="no forcing in this study") + look(5, 2)
+        return saying("no forcing in this study")
     own = points.filter(pl.col("model") == model)
     datasets = own["dataset_title"].unique(maintain_order=True).to_list()
     datasets = [title for title in datasets if title in set(data["dataset_title"])]

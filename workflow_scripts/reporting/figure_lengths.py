@@ -22,9 +22,10 @@ from plotnine import (
 from workflow_scripts.analysis.tables import NATURAL, TRUNCATED
 from workflow_scripts.common.methods import INFINITE
 from workflow_scripts.common.tables import generation
+from workflow_scripts.reporting.figure_scaling import UNMEASURED
 from workflow_scripts.reporting.labels import Panel, placed
 from workflow_scripts.reporting.naming import wrapped
-from workflow_scripts.reporting.style import COLOURS, GREY, INK, LINES, look, scheme
+from workflow_scripts.reporting.style import COLOURS, GREY, INK, LINES, look, saying, scheme
 
 PANEL_WIDTH, PANEL_HEIGHT, LABEL_SIZE = 3.3, 2.2, 7.0
 WHICH = ALL, RIGHT, WRONG = "all traces", "right", "wrong"
@@ -40,6 +41,8 @@ CAPTION = (
 def lengths_plot(points: pl.DataFrame, outcomes: pl.DataFrame) -> ggplot:
     """Cumulative curve of natural thinking lengths; dashed lines are caps with their share."""
     data = lengths_data(points, outcomes)
+    if data.is_empty():
+        return saying(UNMEASURED)
     models = points["model_title"].unique(maintain_order=True).to_list()
     datasets = points["dataset_title"].unique(maintain_order=True).to_list()
     kinds: dict[Any, Any] = {"model_title": pl.Enum(models), "dataset_title": pl.Enum(datasets)}

@@ -6,7 +6,6 @@ from typing import Any, cast
 import polars as pl
 from plotnine import (
     aes,
-    annotate,
     facet_wrap,
     geom_line,
     geom_linerange,
@@ -30,7 +29,7 @@ from workflow_scripts.reporting.figure_scaling import focus_of
 from workflow_scripts.reporting.labels import Panel, placed
 from workflow_scripts.reporting.links import links
 from workflow_scripts.reporting.naming import percent, series_order, titled, wrapped
-from workflow_scripts.reporting.style import COLOURS, GREY, INK, LINES, SHAPES, look, scheme
+from workflow_scripts.reporting.style import COLOURS, GREY, INK, LINES, SHAPES, look, saying, scheme
 
 PANEL_WIDTH, PANEL_HEIGHT = 3.6, 3.2
 LABEL_SIZE = 6.5
@@ -147,7 +146,7 @@ def parallel_plot(
     data = parallel_data(points, votes, model)
     if data.is_empty():
         text = "No question was drawn several times."
-        return ggplot() + annotate("text", x=0, y=0, label=text) + look(5, 2)
+        return saying(text)
     own = points.filter(pl.col("model") == model)
     panels = data["dataset_title"].unique(maintain_order=True).to_list()
     order = series_order(own)  # the same colours and shapes as in every other figure

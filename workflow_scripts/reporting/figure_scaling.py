@@ -30,7 +30,7 @@ from workflow_scripts.common.methods import INFINITE
 from workflow_scripts.reporting.labels import Panel, placed
 from workflow_scripts.reporting.links import links
 from workflow_scripts.reporting.naming import percent, series_order, titled, wrapped
-from workflow_scripts.reporting.style import COLOURS, GREY, INK, LINES, SHAPES, look, scheme
+from workflow_scripts.reporting.style import COLOURS, GREY, INK, LINES, SHAPES, look, saying, scheme
 
 PANEL_WIDTH, PANEL_HEIGHT = 3.6, 3.4
 LABEL_SIZE = 7.0
@@ -75,6 +75,7 @@ def scaling_plot(
     return scatter(points, base, "Mean thinking tokens (log scale)", told, best)
 
 
+UNMEASURED = "Whole responses alone: how long they were thought about was not measured."
 BEST_LINE = "Grey line: the base at its best form, chosen on the other half of the questions."
 
 
@@ -104,6 +105,8 @@ def scatter(
     focus = trained_models(points, base)
     shown = scaling_data(points, base)
     drawn = shown.filter(~pl.col("is_base"))
+    if drawn.is_empty():
+        return saying(UNMEASURED)
     names = series_order(drawn)
     ends = drawn.filter(NATURAL)
     rows, columns = len(focus), points["dataset"].n_unique()
@@ -264,7 +267,7 @@ def _labels(drawn: pl.DataFrame, background: pl.DataFrame, limits: pl.DataFrame)
         tokens=pl.col("mean_thinking_tokens").log10(),
     )
     told = pl.Series([_text(row) for row in drawn.iter_rows(named=True)], dtype=pl.String)
-    nothing = pl.Series([""] * (spots.height - drawn.height))
+    nothing = pl.Series([""] * (spots.height - drawn.height), dtype=pl.String)
     before = spots.height - drawn.height - background.height
     label = pl.concat([nothing[:before], told, nothing[before:]])
     spots = spots.with_columns(label=label)

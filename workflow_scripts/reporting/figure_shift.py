@@ -187,7 +187,8 @@ def states_plot(layers: pl.DataFrame, titles: Titles) -> ggplot:
         + scale_color_manual(values={line: colour for line, (colour, _, _) in lines.items()})
         + scale_linetype_manual(values={line: kind for line, (_, kind, _) in lines.items()})
         + labs(
-            x="Layer", y="Distance of centroids (spreads of the base)",
+            x="Layer",
+            y="Distance of centroids (spreads of the base)",
             caption=wrapped(STATES_CAPTION, max(7.2, 3.4 * columns)),
         )  # fmt: skip
         + look(max(8.4, 3.6 * columns + 0.4), 4.4)
@@ -229,7 +230,8 @@ def markers_plot(markers: pl.DataFrame, titles: Titles, datasets: Titles) -> ggp
         + facet_wrap(["pair", "panel"], ncol=columns)
         + scale_x_discrete()
         + labs(
-            x="", y="Change per 1,000 thinking tokens",
+            x="",
+            y="Change per 1,000 thinking tokens",
             caption=wrapped(MARKER_CAPTION, 2.3 * columns + 1),
         )  # fmt: skip
         + look(2.3 * columns + 1.6, 0.28 * len(order) * -(-len(panels) // columns) + 2.6)

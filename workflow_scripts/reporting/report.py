@@ -10,6 +10,7 @@ import jinja2
 import polars as pl
 
 from workflow_scripts.analysis.contrasts import MATCHED, SEEDS
+from workflow_scripts.analysis.expectations import in_short
 from workflow_scripts.analysis.pairs import COMPARISONS
 from workflow_scripts.analysis.tables import TRUNCATED
 from workflow_scripts.common.forms import DELIMITERS
@@ -21,8 +22,10 @@ from workflow_scripts.common.tables.manifests import ModelForm
 from workflow_scripts.reporting import (
     answer_findings,
     costs,
+    data_costs,
     draw_findings,
     estimates,
+    expectation_table,
     findings,
     model_findings,
     no_scaling,
@@ -90,6 +93,8 @@ class Extras:
     date         UTC day on which the newest engine manifest was written, ISO; "" where unknown
     prefixes     cells' rows compared with their chains, and how many were no prefix
     runs, took   of the study's jobs: every run that is known, and what the last ones cost
+    expectations  rows of the table EXPECTATIONS; none where nothing is expected
+    data         what went into the pool and the traces
     table_bytes  size of each model's generation tables
     shift        tables of what training changed; none where it was not measured
     """
@@ -99,6 +104,7 @@ class Extras:
     notes: str  # Markdown: the user's own files; "" when none are configured
     examples: Sequence[Shown]
     clean: str  # Markdown: accuracy without touched questions; "" where nothing is trained
+    data: data_costs.DataWork
     plots: Sequence[Path]
     table_bytes: Mapping[str, int]
     date: str
@@ -106,6 +112,7 @@ class Extras:
     runs: Sequence[JobRun]
     took: Sequence[study_log.Cost]
     shift: Sequence[Path] = ()
+    expectations: Sequence[Mapping[str, Any]] = ()
 
 
 def report(results: Results, extras: Extras, folder: Path) -> str:
@@ -168,13 +175,15 @@ def _shared(results: Results, extras: Extras, folder: Path) -> dict[str, Any]:
 
 def _body(results: Results, extras: Extras) -> dict[str, Any]:
     settings = results.settings
-    recipe = (settings.get("training") or {}).get("recipe", {})
+    recipe = (settings.get("training") or {}).get("recipe", {}) if results.training else {}
     shown = [e for e in extras.examples if e.rule in SHOWN_IN_BODY] or list(extras.examples[:1])
     hours = costs.total_device_hours(results)
     lines = [example.line for example in extras.examples]
+    told = extras.expectations
+    expected = [f"{in_short(told)} ([table](#expectations))."] if told else []
     return {
         "about": plain(settings.get("about", "")),
-        "several_draws": not results.contrasts.filter(pl.col("draws") > 1).is_empty(),
+        "several_draws": _drawn(results),
         "provenance": _provenance(results, extras),
         "answers": findings.answers(results),
         "summary_table": result_tables.summary_table(results),
@@ -182,7 +191,8 @@ def _body(results: Results, extras: Extras) -> dict[str, Any]:
         "models_table": model_findings.front_table(results),
         "ranking": list(model_findings.sentences(results)),
         "model_costs": model_findings.cost_table(results),
-        "limits": _limits(results),
+        "limits": _limits(results) + expected,
+        "expectations": expectation_table.section(results, extras.expectations),
         "example_link": extras.examples[0].line[1] if extras.examples else "",
         "error": percent(1 - settings["analysis"]["confidence"], 0),
         "smallest": f"{settings['analysis']['smallest_effect']:g}",
@@ -205,6 +215,7 @@ def _body(results: Results, extras: Extras) -> dict[str, Any]:
         "examples_table": table(LINE_HEADERS, lines, left=5) if lines else "",
         "examples_shown": [demoted(example.brief, 0) for example in shown],
         "device_hours": number(hours, 3) if hours else "",
+        **data_costs.values(results, extras.data),
         "decoding_costs": costs.engine_table(results),
         "training_costs": costs.training_table(results),
         "configured": published.configured(settings),
@@ -283,13 +294,20 @@ def _digest(results: Results, model: str) -> str:
 
 def _drawn(results: Results) -> bool:
     """Whether some question was drawn several times."""
-    return not results.contrasts.filter(pl.col("draws") > 1).is_empty()
+    return _numbers_of_draws(results)[-1:] > [1]
+
+
+def _numbers_of_draws(results: Results) -> list[int]:
+    """Draws a question, ascending: of contrasts, or of cells where nothing is contrasted."""
+    own = results.contrasts.filter(~pl.col("estimand").is_in([SEEDS, MATCHED]))["draws"]
+    table = results.drawn.draws
+    cells = table["draws"] if not table.is_empty() else own
+    return sorted((cells if own.is_empty() else own).drop_nulls().unique())
 
 
 def _draws(results: Results) -> str:
     temperature = results.settings["inference"].get("temperature", 0.0)
-    own = results.contrasts.filter(~pl.col("estimand").is_in([SEEDS, MATCHED]))["draws"]
-    draws = sorted(own.drop_nulls().unique())
+    draws = _numbers_of_draws(results)
     count = " to ".join(map(str, dict.fromkeys([*draws[:1], *draws[-1:]])))
     count = f"{count} draws" if draws and draws[-1] > 1 else "one run"
     kind = "greedy" if not temperature else f"temperature {temperature}"

@@ -10,7 +10,15 @@ import matplotlib
 matplotlib.use("Agg")
 
 from matplotlib import pyplot
-from plotnine import element_blank, element_line, element_rect, element_text, ggplot, theme
+from plotnine import (
+    annotate,
+    element_blank,
+    element_line,
+    element_rect,
+    element_text,
+    ggplot,
+    theme,
+)
 from plotnine import theme_bw as base_theme
 
 from workflow_scripts.common.artifacts import atomic, write_text
@@ -59,6 +67,11 @@ def look(width: float, height: float, **more: Any) -> theme:
         axis_title=element_text(size=9.5),
         **settings,
     )
+
+
+def saying(text: str) -> ggplot:
+    """What stands in a figure's place where a study has nothing to draw: the reason."""
+    return ggplot() + annotate("text", x=0, y=0, label=text) + look(max(5, 0.075 * len(text)), 2)
 
 
 def save(plot: ggplot, png: Path) -> None:

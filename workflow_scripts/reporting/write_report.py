@@ -9,11 +9,12 @@ from typing import Any
 import polars as pl
 
 from workflow_scripts.analysis import loading
-from workflow_scripts.analysis.tables import OUTCOMES
+from workflow_scripts.analysis.tables import EXPECTATIONS, OUTCOMES, read_table
 from workflow_scripts.common.artifacts import read_json, reading, write_text
 from workflow_scripts.common.errors import InputError
 from workflow_scripts.common.job import MANY, ONE, log, run
 from workflow_scripts.reporting import examples, study_log
+from workflow_scripts.reporting.data_costs import DataWork
 from workflow_scripts.reporting.estimates import table_bytes
 from workflow_scripts.reporting.html import page
 from workflow_scripts.reporting.markdown import table
@@ -41,8 +42,9 @@ INPUTS = {
     **dict.fromkeys(("votes", "draws", "repeats"), ONE),
     **dict.fromkeys(("ranking", "ranking_pairs", "ranking_checks"), MANY),
     **dict.fromkeys(("curation_md", "contamination", "touched"), MANY),
+    **dict.fromkeys(("upstream", "traces", "teachers"), MANY),
     **dict.fromkeys(("engines", "training", "plots", "generations", "grades"), MANY),
-    **dict.fromkeys(("benchmarks", "notes", "shift"), MANY),
+    **dict.fromkeys(("benchmarks", "notes", "expectations", "shift"), MANY),
 }
 
 
@@ -86,6 +88,7 @@ def work(args: Namespace) -> None:
         notes="\n\n".join(text(path) for path in args.notes),
         examples=list(shown),
         clean=_clean(found, outcomes, args.touched),
+        data=DataWork.read(args.upstream, args.traces, args.teachers),
         plots=args.plots,
         table_bytes=table_bytes(args.generations),
         date=_date(args.engines),
@@ -93,6 +96,7 @@ def work(args: Namespace) -> None:
         runs=study_log.read_runs(folder_of(args.settings)),
         took=study_log.read_costs(folder_of(args.settings)),
         shift=args.shift,
+        expectations=[row for p in args.expectations for row in rows_of(p)],
     )
     folder = args.markdown.parent
     for made, markdown, html in (
@@ -103,6 +107,11 @@ def work(args: Namespace) -> None:
         write_text(markdown, written)
         write_text(html, page(written, folder))
     log.info("report with %d examples and %d plots", len(extras.examples), len(extras.plots))
+
+
+def rows_of(path: Path) -> list[dict[str, Any]]:
+    """Rows of the table of expectations."""
+    return read_table(path, EXPECTATIONS).to_dicts()
 
 
 def folder_of(settings: dict[str, Any]) -> Path:

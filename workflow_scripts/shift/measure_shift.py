@@ -122,7 +122,8 @@ class Job:
 
     def positions(self) -> pl.DataFrame:
         """POSITIONS of every text."""
-        tasks = [Task(text.text, again) for text, again in zip(self.texts, self._again())]
+        again = list(self._again())
+        tasks = [Task(text.text, two) for text, two in zip(self.texts, again, strict=True)]
         if self.refused:
             found = by_text(self.model, self.base, self.texts, tasks, self.measured, self._roots())
         else:
@@ -202,7 +203,7 @@ class Job:
         verify_weights(asked.card)
         folder = str(asked.card.folder)
         try:
-            reader = Reader(load(folder, self.device, self.settings["dtype"]), asked.vocabulary.size)
+            loaded = load(folder, self.device, self.settings["dtype"])
         except torch.OutOfMemoryError as error:
             raise UserError(
                 f"the GPU has no room for '{self.model.card.name}' and '{self.base.card.name}' "
@@ -210,6 +211,7 @@ class Job:
             ) from None
         except (OSError, ValueError, RuntimeError, KeyError) as error:
             raise InputError(f"{folder}: the model does not load ({error})") from error
+        reader = Reader(loaded, asked.vocabulary.size)
         gap = reader.head_gap(self.texts[0].text.ids[:HEAD_TOKENS].tolist())
         if gap > MOST_GAP:
             raise UserError(

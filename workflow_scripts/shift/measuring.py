@@ -1,4 +1,4 @@
-"""Both models of a pair over stored texts, batch after batch, with a store that a kill cannot empty.
+"""Both models of a pair over stored texts, batch by batch, with a store that a kill cannot empty.
 
 Each text that was read is a file of the store, named by a hash of its ids; a run that goes on
 reads only what is missing. Models are loaded when the first text is missing, not before.

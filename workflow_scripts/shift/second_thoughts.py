@@ -21,7 +21,7 @@ PER = 1_000  # thinking tokens
 def counted(
     generations: pl.DataFrame, grades: pl.DataFrame, markers: tuple[str, ...]
 ) -> pl.DataFrame:
-    """Of each natural generation: tokens, verdict, and how often each marker stands in its thinking.
+    """Of each natural generation: tokens, verdict, and how often each marker is in its thinking.
 
     model, dataset, question_id, tokens, verdict, and a column of counts per marker
     """
@@ -58,12 +58,19 @@ def marker_rows(counts: pl.DataFrame, model: str, base: str, seed: int) -> list[
             own = frame.filter(pl.col("model") == model)
             rows.append(
                 {
-                    "model": model, "base": base, "dataset": dataset, "marker": name,
+                    "model": model,
+                    "base": base,
+                    "dataset": dataset,
+                    "marker": name,
                     "questions": both.height,
-                    "rate": both[name].mean(), "base_rate": both[f"{name}_base"].mean(),
-                    **dict(zip(("change", "null_low", "null_high"), change, strict=True)),
-                    **dict(zip(("accuracy_change", "accuracy_null_low", "accuracy_null_high"),
-                               accuracy, strict=True)),
+                    "rate": both[name].mean(),
+                    "base_rate": both[f"{name}_base"].mean(),
+                    "change": change[0],
+                    "null_low": change[1],
+                    "null_high": change[2],
+                    "accuracy_change": accuracy[0],
+                    "accuracy_null_low": accuracy[1],
+                    "accuracy_null_high": accuracy[2],
                     "right_rate": _rate(own.filter(pl.col("verdict")), name),
                     "wrong_rate": _rate(own.filter(~pl.col("verdict")), name),
                 }  # fmt: skip
@@ -72,9 +79,11 @@ def marker_rows(counts: pl.DataFrame, model: str, base: str, seed: int) -> list[
 
 
 def _paired(frame: pl.DataFrame, model: str, base: str, names: list[str]) -> pl.DataFrame:
-    """A row per question that both answered: rates per 1,000 tokens and shares right, over draws."""
+    """A row per question that both answered: rates per 1,000 tokens, and shares right."""
     key = ["dataset", "question_id"]
-    rate = [(PER * pl.col(name).sum() / pl.col("tokens").sum().clip(1)).alias(name) for name in names]
+    rate = [
+        (PER * pl.col(name).sum() / pl.col("tokens").sum().clip(1)).alias(name) for name in names
+    ]
     each = frame.group_by("model", *key, maintain_order=True).agg(
         *rate, accuracy=pl.col("verdict").mean()
     )

@@ -1,7 +1,7 @@
 """Tables of what changed, from the positions of all written tokens: each with its null line.
 
 The unit of every interval is the text (one question and draw), not the token: tokens of one text
-are far from independent. Means are means over texts, so that long texts do not speak for short ones.
+are far from independent. Means are means over texts, so that long ones do not speak for short ones.
 """
 
 from collections.abc import Iterator
@@ -48,12 +48,9 @@ def kl_rows(positions: pl.DataFrame, pair: ShiftManifest, confidence: float) -> 
             total = own["kl"].sum()
             for by, grouped in _groupings(own):
                 for facts, group in grouped:
-                    rows.append(
-                        {
-                            **_names(pair), "dataset": dataset, "author": author, "by": by,
-                            **facts, **_kl_of(group, total, confidence),
-                        }  # fmt: skip
-                    )
+                    where = {"dataset": dataset, "author": author, "by": by}
+                    own_kl = _kl_of(group, total, confidence)
+                    rows.append({**_names(pair), **where, **facts, **own_kl})
     return pl.DataFrame(rows, schema=KL, orient="row")
 
 
@@ -82,7 +79,9 @@ def _span(number: int) -> str:
 
 
 def _kl_of(group: pl.DataFrame, total: float, confidence: float) -> dict[str, Any]:
-    means = group.group_by(TEXT, maintain_order=True).agg(pl.col("kl", "reverse_kl", "null_kl").mean())
+    means = group.group_by(TEXT, maintain_order=True).agg(
+        pl.col("kl", "reverse_kl", "null_kl").mean()
+    )
     mean, low, high = interval(means["kl"].to_numpy(), confidence)
     again = group["null_kl"].drop_nulls()
     return {
@@ -103,8 +102,9 @@ def interval(values: np.ndarray, confidence: float) -> tuple[float, float | None
     mean = float(values.mean())
     if len(values) < 2:
         return mean, None, None
-    half = stats.t.ppf((1 + confidence) / 2, len(values) - 1) * values.std(ddof=1) / sqrt(len(values))
-    return mean, mean - float(half), mean + float(half)
+    error = values.std(ddof=1) / sqrt(len(values))
+    half = float(stats.t.ppf((1 + confidence) / 2, len(values) - 1) * error)
+    return mean, mean - half, mean + half
 
 
 # ---------------------------------------------------------------------------------------- ranks
@@ -218,5 +218,3 @@ def wilson_low(hits: int, count: int, confidence: float) -> float:
 
 def _names(pair: ShiftManifest) -> dict[str, str]:
     return {"model": pair.model, "base": pair.base}
-
-

@@ -94,7 +94,8 @@ MARKERS = {
     "questions": pl.Int64,
     "rate": pl.Float64, "base_rate": pl.Float64,  # per 1,000 thinking tokens
     "change": pl.Float64, "null_low": pl.Float64, "null_high": pl.Float64,
-    "accuracy_change": pl.Float64, "accuracy_null_low": pl.Float64, "accuracy_null_high": pl.Float64,
+    "accuracy_change": pl.Float64,
+    "accuracy_null_low": pl.Float64, "accuracy_null_high": pl.Float64,
     "right_rate": pl.Float64, "wrong_rate": pl.Float64,  # of the model where it is right and wrong
 }  # fmt: skip
 

@@ -1,12 +1,15 @@
 """Manifests: what a long job did and what it cost. Written and read by the same class."""
 
+import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from workflow_scripts.common.records import read_record
 
+SERVED_MODEL = re.compile(r"(?<=^server )(.*?) of .* \(root .*\)(?=, )")
 VLLM, SERVER, CHAT, SCRIPTED = ENGINES = ("vllm", "server", "chat", "scripted")
+IMPORTED = "imported"  # stands as the kind of engine of outputs that another harness made
 
 
 @dataclass(frozen=True)
@@ -409,6 +412,11 @@ class EngineManifest:
     cells: list[CellFacts]
     shards: int = 1
     form: ModelForm | None = None
+
+    @property
+    def program(self) -> str:
+        """The engine without what a server calls this one model."""
+        return SERVED_MODEL.sub(r"\1", self.engine)
 
     @property
     def inexact(self) -> bool:

@@ -1,0 +1,1 @@
+"""Other harnesses' forms: their outputs in, ours out."""
