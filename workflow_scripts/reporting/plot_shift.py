@@ -24,7 +24,7 @@ def work(args: Namespace) -> None:
 
 def main() -> None:
     """Command line of rule `plot_shift`."""
-    inputs = dict.fromkeys(("kl", "ranks", "states", "markers"), ONE)
+    inputs: dict[str, str] = dict.fromkeys(("kl", "ranks", "states", "markers"), ONE)
     run(work, __doc__, inputs, ("shift_kl", "shift_ranks", "shift_states", "shift_markers"))
 
 

@@ -99,8 +99,8 @@ def _with_null(differences: np.ndarray, draws: np.ndarray) -> tuple[float, float
 
 
 def _rate(frame: pl.DataFrame, name: str) -> float | None:
-    tokens = frame["tokens"].sum()
-    return PER * frame[name].sum() / tokens if tokens else None
+    tokens = int(frame["tokens"].sum())
+    return PER * int(frame[name].sum()) / tokens if tokens else None
 
 
 def table(rows: list[dict[str, Any]]) -> pl.DataFrame:

@@ -35,8 +35,8 @@ def layer_rows(
     draws = np.random.default_rng(seed)
     halves = [draws.permutation(len(base)) for _ in range(HALVES)]
     return [
-        _row(number + 1, *(x[:, number] for x in (states, base, again)), halves)
-        for number in range(base.shape[1])
+        _row(layer + 1, states[:, layer], base[:, layer], again[:, layer], halves)
+        for layer in range(base.shape[1])
     ]
 
 

@@ -56,7 +56,9 @@ def layers(path: Path, pair: ShiftManifest) -> pl.DataFrame:
 
 def main() -> None:
     """Command line of rule `summarise_shift`."""
-    inputs = dict.fromkeys(("positions", "states", "manifests", "generations", "grades"), MANY)
+    inputs: dict[str, str] = dict.fromkeys(
+        ("positions", "states", "manifests", "generations", "grades"), MANY
+    )
     run(work, __doc__, inputs, ("kl", "ranks", "words", "layers", "markers"))
 
 

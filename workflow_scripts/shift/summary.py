@@ -45,7 +45,7 @@ def kl_rows(positions: pl.DataFrame, pair: ShiftManifest, confidence: float) -> 
     rows: list[dict[str, Any]] = []
     for dataset, frame in scopes(positions.drop_nulls("kl")):
         for (author,), own in frame.group_by("author", maintain_order=True):
-            total = own["kl"].sum()
+            total = float(own["kl"].sum())
             for by, grouped in _groupings(own):
                 for facts, group in grouped:
                     where = {"dataset": dataset, "author": author, "by": by}
@@ -91,7 +91,7 @@ def _kl_of(group: pl.DataFrame, total: float, confidence: float) -> dict[str, An
         "low": low,
         "high": high,
         "reverse_kl": means["reverse_kl"].mean(),
-        "share": group["kl"].sum() / total if total else None,
+        "share": float(group["kl"].sum()) / total if total else None,
         "null_kl": means["null_kl"].drop_nulls().mean() if len(again) else None,
         "null_tokens": len(again),
     }

@@ -33,7 +33,7 @@ def by_text(
     """
     names = {model.card.name: "model", base.card.name: "base"}
     own = {"model": model, "base": base}
-    roots = dict(zip(("model", "base"), prompts, strict=True))
+    roots = {"model": prompts[0], "base": prompts[1]}
     found: list[Arrays] = [{} for _ in texts]
     for author, reader in (("model", "base"), ("base", "model")):
         chosen = [i for i, text in enumerate(texts) if names[text.author] == author]
