@@ -514,7 +514,7 @@ class RuleSettings:
                 **self._of("report", "samples_per_rule", "about"),
                 "inference": self._of("inference", *REPORTED_KEYS),
                 "training": self._of("training", "recipe"),
-                "models": self._models("title", "trained", "base", "family", "seed"),
+                "models": self._models("title", "trained", "base", "family", "seed", "set"),
                 "focus": self.study.focus,
                 "benchmarks": self._benchmarks("format", "group", "first", "samples", "tolerance"),
             }
@@ -590,6 +590,8 @@ class RuleSettings:
             facts["base"] = train["base"] if train else None
             facts["family"] = entry.get("family", name)
             facts["seed"] = train.get("seed", self.study.seed) if train else None
+            if train:
+                facts["set"] = train["set"]
             if own := self.study.own_inference(name):
                 facts["inference"] = own
             if name in self.study.imported:

@@ -849,7 +849,8 @@ class Study:
                     f"(there are: {', '.join(self.trace_pools) or 'none'})"
                 )
         asked = self.traces.get("questions", "pool")
-        if asked not in ("pool", "hard") and (form(Path(asked)) or self.traces_of(asked)):
+        known = asked in ("pool", "hard", *self.sets) or BUILT_IN.fullmatch(asked)
+        if not known or self.traces_of(asked):
             raise ConfigError(
                 f"traces.questions: '{asked}' is not drawn from the study's pool; use pool, hard, "
                 "or a training set that is"

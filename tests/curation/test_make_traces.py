@@ -1,18 +1,25 @@
 """Teachers' draws become pools: which are usable, which are chosen, how many; what is refused."""
 
 import json
+from argparse import Namespace
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 
-from workflow_scripts.common.errors import InputError
+from tests.curation.stage import SELECTION
+from workflow_scripts.common.errors import InputError, UserError
 from workflow_scripts.common.settings.base import read
+from workflow_scripts.common.settings.curation import Selection
 from workflow_scripts.common.settings.traces import MakeTracesSettings
 from workflow_scripts.common.tables.generation import GENERATION
 from workflow_scripts.common.tables.grade import GRADE
 from workflow_scripts.common.tables.pool import POOL
 from workflow_scripts.common.tables.traces import TRACES
+from workflow_scripts.curation import load_pool
+from workflow_scripts.curation.pool import write_pool
+from workflow_scripts.curation.selection import Stage, require_enough
 from workflow_scripts.curation.teacher_draws import (
     choose,
     pool_rows,
@@ -225,3 +232,30 @@ def test_draws_of_several_teachers_are_one_pool() -> None:
     ]  # fmt: skip
     assert (facts.asked, facts.questions, facts.right_questions, facts.rows) == (5, 2, 2, 2)
     assert facts.teachers[1].tokens == facts.teachers[1].kept_tokens == 2 * 13
+
+
+def test_a_pool_made_here_is_a_source_like_any_other(tmp_path: Path) -> None:
+    """Read again by load_pool, it has its texts, verdicts and solvers' labels."""
+    question = dict.fromkeys(POOL.schema, None) | {
+        "question": "What is it?", "solution": "7", "source": "s", "source_name": "unknown",
+        "labels": '{"qwen32b_correct":null,"qwen7b_correct":true}', "domain": "Algebra",
+    }  # fmt: skip
+    rows = pool_rows(made(TABLE), POOL.frame([{**question, "row_id": name} for name in TABLE]))
+    write_pool(tmp_path / "made.parquet", [rows], {})
+    settings = {"source": {"files": ["made.parquet"]}, "columns": {}, "seed": 1}
+    files = [tmp_path / "made.parquet"]
+    args = Namespace(files=files, pool=tmp_path / "p", audit=tmp_path / "a", settings=settings)
+    load_pool.work(args)
+    again = POOL.read(tmp_path / "p")
+    same = ["question", "trace", "attempt", "labels", "teacher_correct", "trace_tokens", "domain"]
+    assert again.select(same).sort("trace").equals(POOL.frame(rows).select(same).sort("trace"))
+
+
+def test_a_set_that_needs_more_rows_than_the_pool_has_says_what_it_was_made_of() -> None:
+    rows = pl.DataFrame({"row_id": ["a"], "source_name": ["s"], "domain": ["d"], "tokens": [1]})
+    selection = read(Selection, SELECTION, "it")
+    with pytest.raises(UserError, match=r"1 are left: pool p of traces.*; quality.*traces.sample"):
+        require_enough(
+            "random", rows, 2, [Stage("quality", 1, 1, ())], False, selection,
+            made="pool p of traces holds 1 row; ",
+        )  # fmt: skip

@@ -31,6 +31,7 @@ from workflow_scripts.reporting import (
     no_scaling,
     published,
     result_tables,
+    set_findings,
     shift_findings,
     study_log,
 )
@@ -67,6 +68,7 @@ PLOT_TITLES = {
     "lengths": "How long models think by themselves",
     "answers": "When answers along a chain are right",
     "oracle": "One budget for all, and the smallest sufficient one for each",
+    "sets": "Accuracy against rows of the training set",
     "funnel": "Curation: rows left after each step",
     "domains": "Curation: domains before and after",
     "sources": "Curation: sources before and after",
@@ -78,7 +80,7 @@ PLOT_TITLES = {
 }
 PLACED = (  # by name in a template
     "contrasts", "forcing", "scaling", "causes", "effects", "curves", "answers", "oracle",
-    "parallel", "ranking", "frontier", "multiples", "verdicts", "spans", "shift_kl",
+    "parallel", "sets", "ranking", "frontier", "multiples", "verdicts", "spans", "shift_kl",
     "shift_ranks", "shift_states", "shift_markers",
 )  # fmt: skip
 SHOWN_IN_BODY = ("right at its natural end", "an added continuation made it wrong")
@@ -216,6 +218,8 @@ def _body(results: Results, extras: Extras) -> dict[str, Any]:
         "examples_shown": [demoted(example.brief, 0) for example in shown],
         "device_hours": number(hours, 3) if hours else "",
         **data_costs.values(results, extras.data),
+        "sets": list(set_findings.sentences(results)),
+        "sets_table": set_findings.sets_table(results),
         "decoding_costs": costs.engine_table(results),
         "training_costs": costs.training_table(results),
         "configured": published.configured(settings),
@@ -248,6 +252,8 @@ def _details(results: Results, extras: Extras) -> dict[str, Any]:
             for comparison in COMPARISONS
             if comparison in present
         ],
+        "set_pairs": set_findings.pairs_table(results),
+        "set_benchmarks": set_findings.benchmarks_table(results),
         "clean": extras.clean,
         "efficiency": efficiency(results),
         "estimates": estimates.comparison(results, extras.table_bytes),
