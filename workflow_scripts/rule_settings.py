@@ -524,10 +524,10 @@ class RuleSettings:
         """Settings of rule measure_shift: how both models were asked, and in which numbers."""
         study, shift = self.study, self.study.config["shift"]
         pair = {"base": study.compared[model], "model": model}
-        entries = {entry["name"]: entry for entry in self._models("title")}
+        asked = {role: self._shown({"name": name}) for role, name in pair.items()}
         return self._json(
             {
-                "pair": {role: self._shown(entries[name]) for role, name in pair.items()},
+                "pair": {role: self._without(e, "folder_of") for role, e in asked.items()},
                 "first": {name: entry["first"] for name, entry in study.benchmarks.items()},
                 "samples": study.own_samples,
                 "questions": shift["questions"],
