@@ -192,6 +192,8 @@ class Config:
     traces         traces that are made here, by teachers that answer questions of the pool
     shelf          folders of your own with a file NAME.yaml for each benchmark, before the shelf's
     shift          what training changed, token by token
+    container      image of --software-deployment-method apptainer, a file or docker://...; default:
+                   s1flow-cpu.sif, or s1flow-cuda.sif where a section asks for GPUs
     pathvars       Snakemake's own
     """
 
@@ -214,4 +216,5 @@ class Config:
     traces: Traces | None = None
     shelf: tuple[str, ...] = ()
     shift: Shift = field(default_factory=Shift)
+    container: Text | None = None
     pathvars: dict[str, Any] = field(default_factory=dict)
