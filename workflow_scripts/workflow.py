@@ -956,11 +956,12 @@ class Study:
                 )
 
     def _check_expectations(self) -> None:
-        """Every expectation names cells of the study, a range that is one, and what it has."""
+        """Every expectation names cells of the study, and a range that is one."""
         families = {entry.get("family", name): name for name, entry in self.models.items()}
+        members = {**families, **{name: name for name in self.models}}
         every = [
             (name, dataset, *path.split("/"))
-            for name, member in {**families, **{name: name for name in self.models}}.items()
+            for name, member in members.items()
             for dataset in self.datasets
             for path in self.cell_paths(member)
         ]
@@ -968,26 +969,14 @@ class Study:
             where = f"expect[{number}]"
             pattern = CellPattern.read(entry["cell"], f"{where}.cell")
             if not any(pattern.fits(*cell) for cell in every):
+                cells = dict.fromkeys("@".join(cell[2:]) for cell in every)
                 raise ConfigError(
                     f"{where}.cell: {entry['cell']!r} names no cell of this study (models: "
                     f"{', '.join(self.models)}; benchmarks: {', '.join(self.datasets)}; cells such "
-                    f"as {', '.join(dict.fromkeys('@'.join(c[2:]) for c in every[:6]))}). Change "
-                    "it, or set `expect: []` in an overlay that has other cells"
+                    f"as {', '.join(list(cells)[:6])}). Change it, or set `expect: []` in an "
+                    "overlay that has other cells"
                 )
-            low, high = entry.get("least"), entry.get("most")
-            if low is not None and high is not None and low > high:
-                raise ConfigError(f"{where}: least {low:g} is above most {high:g}; swap them")
-            kind = entry.get("contrast")
-            if "verdict" in entry and kind not in TESTED:
-                raise ConfigError(
-                    f"{where}.verdict: only contrasts that are tested have one; set `contrast` to "
-                    f"one of {', '.join(TESTED)}"
-                )
-            if kind and entry["value"] != "accuracy":
-                raise ConfigError(
-                    f"{where}: `value` is a number of a cell, `contrast` a difference of "
-                    "accuracies; keep one of the two"
-                )
+            _check_range(where, entry)
 
     def _check_servers(self) -> None:
         """One server and name answers for one model; its options are its own."""
@@ -1015,6 +1004,23 @@ class Study:
                         "`served_name`, where a server has several) in the model's entry"
                     )
                 asked[name] = model
+
+
+def _check_range(where: str, entry: Entry) -> None:
+    """ConfigError where an expectation contradicts itself."""
+    low, high, kind = entry.get("least"), entry.get("most"), entry.get("contrast")
+    if low is not None and high is not None and low > high:
+        raise ConfigError(f"{where}: least {low:g} is above most {high:g}; swap them")
+    if "verdict" in entry and kind not in TESTED:
+        raise ConfigError(
+            f"{where}.verdict: only contrasts that are tested have one; set `contrast` to one of "
+            f"{', '.join(TESTED)}"
+        )
+    if kind and entry["value"] != "accuracy":
+        raise ConfigError(
+            f"{where}: `value` is a number of a cell, `contrast` a difference of accuracies; keep "
+            "one of the two"
+        )
 
 
 def _imported(entry: Entry) -> Imported:

@@ -11,6 +11,7 @@ import polars as pl
 
 from workflow_scripts.analysis.draws import vote_form
 from workflow_scripts.analysis.quality import ERROR, NOTE, WARNING, Finding
+from workflow_scripts.grading.compare import same_answer
 
 NAMED = 5  # ids that a finding names
 Row = Mapping[str, Any]
@@ -133,7 +134,8 @@ def same_gold(a: Row, b: Row) -> bool:
     options = [_option(row) for row in (a, b)]
     if None not in options:
         return options[0] == options[1]
-    return _form(a["gold"] or "") == _form(b["gold"] or "")
+    golds = a["gold"] or "", b["gold"] or ""
+    return _form(golds[0]) == _form(golds[1]) or _one_value(*golds)
 
 
 def _option(row: Row) -> str | None:
@@ -142,6 +144,12 @@ def _option(row: Row) -> str | None:
     if not row["options"] or not 0 <= place < len(row["options"]):
         return None
     return " ".join(row["options"][place].split())
+
+
+def _one_value(a: str, b: str) -> bool:
+    """Whether the grader takes each for the other, without a lenient convention."""
+    both = (same_answer(a, b), same_answer(b, a))
+    return all(outcome.equal and not outcome.flags for outcome in both)
 
 
 @cache
@@ -158,15 +166,16 @@ def _listed(ids: list[str], how: Callable[[str], str]) -> str:
 
 
 def elsewhere(a: Mapping[str, pl.DataFrame], b: Mapping[str, pl.DataFrame]) -> Iterator[str]:
-    """Benchmarks of two studies that hold the same questions under two names, in words."""
-    texts = [
-        {
-            name: {text_hash(row) for row in table.iter_rows(named=True)}
-            for name, table in one.items()
-        }
-        for one in (a, b)
-    ]
-    for name, ours in texts[0].items():
-        for other, theirs in texts[1].items():
-            if name != other and ours & theirs:
+    """Benchmarks that one study alone has, with questions of such ones of the other, in words."""
+    for name, ours in _texts(a, b).items():
+        for other, theirs in _texts(b, a).items():
+            if ours & theirs:
                 yield f"'{name}' and '{other}' share {len(ours & theirs)} questions"
+
+
+def _texts(
+    one: Mapping[str, pl.DataFrame], rest: Mapping[str, pl.DataFrame]
+) -> dict[str, set[str]]:
+    """Hashes of the questions of the benchmarks that another study lacks, by benchmark."""
+    own = {name: table for name, table in one.items() if name not in rest}
+    return {name: {text_hash(row) for row in table.to_dicts()} for name, table in own.items()}
