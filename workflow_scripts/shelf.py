@@ -17,13 +17,14 @@ from typing import Any
 import yaml
 
 from workflow_scripts.common.errors import ConfigError
+from workflow_scripts.common.home import home
 from workflow_scripts.common.settings.base import read
 from workflow_scripts.common.settings.curation import ShelfFile
 
 Entry = dict[str, Any]
 
 ROOT = Path(__file__).resolve().parents[1]
-SHELF = ROOT / "shelf"
+SHELF = home() / "shelf"
 PAGE = ROOT / "docs/benchmarks.md"
 MARKS = ("<!-- shelf -->\n", "<!-- end of the shelf -->\n")
 FOR_PEOPLE = ("about", "licence")  # keys of a file that no entry has

@@ -20,6 +20,7 @@ from workflow_scripts.common.cell_pattern import CellPattern
 from workflow_scripts.common.delimiters import Delimiters
 from workflow_scripts.common.errors import ConfigError
 from workflow_scripts.common.formats import FORMATS
+from workflow_scripts.common.home import PACKAGE, home, is_installed
 from workflow_scripts.common.job import combinations
 from workflow_scripts.common.methods import (
     INFINITE,
@@ -44,8 +45,9 @@ from workflow_scripts.shelf import completed
 
 Entry = dict[str, Any]
 
-HOME = Path(__file__).resolve().parents[1]
-HOME_VARIABLE = "S1FLOW_HOME"
+HOME = home()
+HOME_VARIABLE = "S1FLOW_HOME"  # what jobs put on PYTHONPATH
+LOCKS_VARIABLE = "S1FLOW_ROOT"  # whose envs/lock the scripts of conda environments install
 MARK = "study.json"
 SERVER_KEYS = ("url", "served_name")
 NOTHING = "$^"  # a wildcard constraint that no name meets
@@ -700,6 +702,23 @@ class Study:
         on_cpu = section_config["gpus"] == 0
         return f"../envs/{section}-cpu.yaml" if on_cpu else f"../envs/{section}.yaml"
 
+    @property
+    def container(self) -> str:
+        """Image in which rules run where the caller asks for apptainer; not looked at elsewhere."""
+        kind = "cuda" if self.gpus("training") or self.gpus("inference") else "cpu"
+        return self.config.get("container") or f"s1flow-{kind}.sif"
+
+    def check_container(self) -> None:
+        """ConfigError where the image is a file that is not there."""
+        image = self.container
+        if "://" not in image and not Path(image).exists():
+            lock = " --build-arg lock=cuda" if "cuda" in image else ""
+            raise ConfigError(
+                f"container: {image} does not exist in {Path.cwd()}; build it with `apptainer build"
+                f"{lock} {image} {at_home('envs/apptainer.def')}`, or name an image in the config "
+                "(docs/containers.md)"
+            )
+
     def gpus(self, section: str) -> int:
         """GPUs of a section's heavy rule."""
         return int(self.config[section]["gpus"])
@@ -1176,13 +1195,32 @@ def at_home(name: str) -> str:
 
 
 def use_own_python() -> None:
-    """Tell jobs where the checkout is, and put the folder of their Python first on PATH.
+    """Tell jobs where the code is, and put the folder of their Python first on PATH.
 
     Conda puts its own environment in front later, where a rule uses one.
     """
-    os.environ[HOME_VARIABLE] = str(HOME)
-    folder = str(job_python(HOME, os.environ.get("VIRTUAL_ENV"), Path(sys.executable)))
+    os.environ[HOME_VARIABLE] = str(_package_alone() if is_installed() else HOME)
+    os.environ[LOCKS_VARIABLE] = str(HOME)
+    own = Path(sys.executable)
+    activated = None if is_installed() else os.environ.get("VIRTUAL_ENV")
+    folder = str(job_python(HOME, activated, own))
     os.environ["PATH"] = os.pathsep.join([folder, os.environ.get("PATH", "")])
+
+
+def _package_alone() -> Path:
+    """A folder that holds the installed package and nothing else.
+
+    Jobs of conda environments and containers find the package there, without the other packages
+    that lie beside it where it was installed.
+    """
+    folder = Path(".snakemake/s1flow").absolute()
+    link = folder / PACKAGE.name
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (link.is_symlink() and link.readlink() == PACKAGE):
+        part = link.with_name(f"{PACKAGE.name}.{os.getpid()}")
+        part.symlink_to(PACKAGE)
+        part.replace(link)
+    return folder
 
 
 def job_python(checkout: Path, activated: str | None, own: Path) -> Path:

@@ -165,15 +165,15 @@ def test_lm_eval_results_of_one_draw_are_the_points(exported, study):
 
 
 def test_hub_results_are_read_by_the_hub_s_own_classes(exported, study):
-    folder = exported / "hub-results/s1k"
-    (path,) = (folder / ".eval_results").iterdir()
+    folder = exported / "hub-results"
+    (path,) = (folder / "s1k/.eval_results").iterdir()
     (entry,) = parse_eval_result_entries(yaml.safe_load(path.read_text()))
     accuracy = counts(study)["s1k", "riddles", "natural", "infinite"]
     assert (entry.dataset_id, entry.task_id) == ("maker/riddles", "hard")
     assert entry.dataset_revision == made_study.COMMIT
     assert entry.value == pytest.approx(100 * accuracy)
     assert "all 12 questions" in entry.notes
-    index = yaml.safe_load((folder / "model-index.yaml").read_text())["model-index"]
+    index = yaml.safe_load((folder / "s1k.model-index.yaml").read_text())["model-index"]
     assert {r["dataset"]["type"] for r in index[0]["results"]} == {"algebra", "maker/riddles"}
 
 
@@ -279,6 +279,22 @@ def test_a_folder_that_is_no_export_is_never_replaced(study, tmp_path, capsys):
     assert main(["export", str(study), *words]) == 1
     assert "is no export of s1flow" in capsys.readouterr().err
     assert (tmp_path / "dataset/thesis.tex").exists()
+
+
+def test_tokens_that_nobody_counted_are_left_out(own_study, tmp_path):
+    """As of imported models; no number stands in their place."""
+    for path in (own_study / "generations/base").glob("*/natural/infinite.parquet"):
+        unknown = pl.lit(None, pl.Int64)
+        frame = pl.read_parquet(path).with_columns(thinking_tokens=unknown, answer_tokens=unknown)
+        frame.write_parquet(path)
+    words = ["--model", "base", "--method", "natural", "--format"]
+    for form in ("every-eval-ever", "inspect", "lm-eval"):
+        assert main(["export", str(own_study), *words, form, "--out", str(tmp_path / "out")]) == 0
+    (samples, *_) = (tmp_path / "out").rglob("*_samples.jsonl")
+    assert all("token_usage" not in json.loads(line) for line in samples.open())
+    (log, *_) = (tmp_path / "out").rglob("*.eval")
+    (row, *_) = inspect_log.read([log], Imported("inspect", {})).rows
+    assert (row.tokens, row.reasoning_tokens) == (None, None)
 
 
 def test_samples_of_a_cell_come_once_each(study):

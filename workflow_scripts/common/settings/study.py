@@ -190,6 +190,8 @@ class Config:
     sets           training sets by name, for `train.set` and `train.sets`
     traces         traces that are made here, by teachers that answer questions of the pool
     shelf          folders of your own with a file NAME.yaml for each benchmark, before the shelf's
+    container      image of --software-deployment-method apptainer, a file or docker://...; default:
+                   s1flow-cpu.sif, or s1flow-cuda.sif where a section asks for GPUs
     pathvars       Snakemake's own
     """
 
@@ -211,4 +213,5 @@ class Config:
     sets: dict[Name, TrainingSet] = field(default_factory=dict)
     traces: Traces | None = None
     shelf: tuple[str, ...] = ()
+    container: Text | None = None
     pathvars: dict[str, Any] = field(default_factory=dict)
