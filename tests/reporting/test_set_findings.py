@@ -112,6 +112,8 @@ def test_the_figure_moves_sets_of_equal_size_apart(compared: ComparedSets) -> No
     assert base["percent"].to_list() == pytest.approx([20, 40, 30])
     points = pl.DataFrame({"dataset": ["d0", "d1"], "dataset_title": ["First", "Second"]})
     sets_plot(compared.places, points, contrasts, 0.95).draw()
+    one_size = compared.places.filter(pl.col("rows") == 100)
+    sets_plot(one_size, points, contrasts, 0.95).draw()
 
 
 def test_published_sets_stand_where_a_benchmark_is_theirs() -> None:

@@ -92,7 +92,7 @@ def sets_plot(
         + geom_point(data=singles.to_pandas(), size=0.9, alpha=0.55)
         + scale_color_manual(values=scheme(arms, COLOURS))
         + scale_shape_manual(values=scheme(arms, SHAPES))
-        + scale_x_log10(breaks=_breaks(shown, quoted), labels=_thousands)
+        + scale_x_log10(breaks=_breaks(shown, quoted), labels=_thousands, minor_breaks=[])
         + facet_wrap("panel", ncol=COLUMNS)
         + guides(color=guide_legend(nrow=1 + (len(arms) - 1) // 6))
         + labs(
