@@ -8,14 +8,14 @@ from typing import Any
 import polars as pl
 import pytest
 
-from tests.curation.stage import SELECTION
+from tests.curation.stage import SELECTION, load, load_exam, raw_row, run_filters
 from workflow_scripts.common.errors import InputError, UserError
 from workflow_scripts.common.settings.base import read
 from workflow_scripts.common.settings.curation import Selection
 from workflow_scripts.common.settings.traces import MakeTracesSettings
 from workflow_scripts.common.tables.generation import GENERATION
 from workflow_scripts.common.tables.grade import GRADE
-from workflow_scripts.common.tables.pool import POOL
+from workflow_scripts.common.tables.pool import DECISIONS, POOL
 from workflow_scripts.common.tables.traces import TRACES
 from workflow_scripts.curation import load_pool
 from workflow_scripts.curation.pool import write_pool
@@ -259,3 +259,25 @@ def test_a_set_that_needs_more_rows_than_the_pool_has_says_what_it_was_made_of()
             "random", rows, 2, [Stage("quality", 1, 1, ())], False, selection,
             made="pool p of traces holds 1 row; ",
         )  # fmt: skip
+
+
+@pytest.mark.parametrize(("responses", "left"), [(True, 3), (False, 1)])
+def test_responses_to_a_question_are_no_copies_of_each_other(
+    tmp_path: Path, responses: bool, left: int
+) -> None:
+    """Three traces of one question stay, a respelt question goes, so does a benchmark's, whole."""
+    same = raw_row(1)
+    respelt = {**raw_row(2), "question": same["question"].upper()}
+    exam = raw_row(3)["question"]
+    traces = [raw_row(i)["thinking_trajectories"] for i in range(4, 7)]
+    rows = [{**same, "thinking_trajectories": trace} for trace in traces] + [respelt]
+    rows += [{**raw_row(3), "thinking_trajectories": trace} for trace in traces[:2]]
+    load(tmp_path, rows)
+    benchmark = load_exam(tmp_path, [{"problem": exam, "answer": "3"}])
+    asked = {"ngram": 8, "boilerplate": "separate", "responses": responses}
+    paths = run_filters(tmp_path, [benchmark], decontamination=asked)
+    made = DECISIONS.read(paths.decontamination)
+    pool = POOL.read(paths.pool).select("row_id", "question")
+    kept = made.filter("keep").join(pool, on="row_id")
+    assert made.height == 6 and kept.height == left
+    assert exam not in kept["question"].to_list() and kept["question"].n_unique() == 1
