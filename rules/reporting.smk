@@ -369,6 +369,9 @@ rule write_report:
         grades=STUDY.grade_tables,
         benchmarks=STUDY.benchmark_tables,
         notes=STUDY.config["report"].get("notes", []),
+        imports=STUDY.import_facts,
+        verdicts=STUDY.if_imported("<results>/imported/verdicts.csv"),
+        disagreements=STUDY.if_imported("<results>/imported/disagreements.csv"),
     output:
         markdown="<results>/report/report.md",
         html=report(
@@ -401,7 +404,8 @@ rule write_report:
             inputs="points outcomes contrasts metrics pairs quality checks answer_path "
             "answer_curves confidence_stop endings answer_checks votes draws repeats ranking "
             "ranking_pairs ranking_checks curation_md "
-            "contamination touched engines training plots grades benchmarks notes",
+            "contamination touched engines training plots grades benchmarks notes imports verdicts "
+            "disagreements",
             outputs="markdown html appendix appendix_html",
             params="generations settings",
         )

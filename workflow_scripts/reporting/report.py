@@ -98,6 +98,8 @@ class Extras:
     prefixes: tuple[int, int]
     runs: Sequence[JobRun]
     took: Sequence[study_log.Cost]
+    imported: str = ""  # Markdown: models of other harnesses; "" where there are none
+    disagreements: str = ""  # Markdown: responses that their harness judges otherwise
 
 
 def report(results: Results, extras: Extras, folder: Path) -> str:
@@ -166,6 +168,7 @@ def _body(results: Results, extras: Extras) -> dict[str, Any]:
     lines = [example.line for example in extras.examples]
     return {
         "about": plain(settings.get("about", "")),
+        "imported": extras.imported,
         "several_draws": _drawn(results),
         "provenance": _provenance(results, extras),
         "answers": findings.answers(results),
@@ -229,6 +232,7 @@ def _details(results: Results, extras: Extras) -> dict[str, Any]:
             if comparison in present
         ],
         "clean": extras.clean,
+        "disagreements": extras.disagreements,
         "efficiency": efficiency(results),
         "estimates": estimates.comparison(results, extras.table_bytes),
         "study_log": study_log.section(results, extras.runs, extras.took),

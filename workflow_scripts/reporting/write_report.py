@@ -13,7 +13,7 @@ from workflow_scripts.analysis.tables import OUTCOMES
 from workflow_scripts.common.artifacts import read_json, reading, write_text
 from workflow_scripts.common.errors import InputError
 from workflow_scripts.common.job import MANY, ONE, log, run
-from workflow_scripts.reporting import examples, study_log
+from workflow_scripts.reporting import examples, imported_models, study_log
 from workflow_scripts.reporting.estimates import table_bytes
 from workflow_scripts.reporting.html import page
 from workflow_scripts.reporting.markdown import table
@@ -43,6 +43,7 @@ INPUTS = {
     **dict.fromkeys(("curation_md", "contamination", "touched"), MANY),
     **dict.fromkeys(("engines", "training", "plots", "generations", "grades"), MANY),
     **dict.fromkeys(("benchmarks", "notes"), MANY),
+    **dict.fromkeys(("imports", "verdicts", "disagreements"), MANY),
 }
 
 
@@ -92,6 +93,8 @@ def work(args: Namespace) -> None:
         prefixes=prefixes(args.generations),
         runs=study_log.read_runs(folder_of(args.settings)),
         took=study_log.read_costs(folder_of(args.settings)),
+        imported=imported_models.section(args.imports, args.verdicts, *_titles(found)),
+        disagreements=imported_models.listed(args.disagreements, *_titles(found)),
     )
     folder = args.markdown.parent
     for made, markdown, html in (
@@ -102,6 +105,11 @@ def work(args: Namespace) -> None:
         write_text(markdown, written)
         write_text(html, page(written, folder))
     log.info("report with %d examples and %d plots", len(extras.examples), len(extras.plots))
+
+
+def _titles(found: Results) -> tuple[dict[str, str], dict[str, str]]:
+    """Titles of models and of benchmarks."""
+    return found.model_titles, found.dataset_titles
 
 
 def folder_of(settings: dict[str, Any]) -> Path:
