@@ -43,6 +43,7 @@ COMMANDS = (
     Command("estimate", "estimate", "what a study will take: hours, tokens, memory, disk"),
     Command("show-prompts", "show_prompts", "what every model will be sent, id by id"),
     Command("grade", "grade", "grade answers in a file, without the workflow"),
+    Command("import", "import_", "read and grade what another harness wrote"),
 )
 
 

@@ -17,7 +17,7 @@ from workflow_scripts.common.history import JobRun
 from workflow_scripts.common.markdown import code, plain
 from workflow_scripts.common.methods import INFINITE
 from workflow_scripts.common.provenance import canonical_json
-from workflow_scripts.common.tables.manifests import ModelForm
+from workflow_scripts.common.tables.manifests import IMPORTED, ModelForm
 from workflow_scripts.reporting import (
     answer_findings,
     costs,
@@ -378,6 +378,7 @@ def _forms(results: Results) -> str:
     for model, title in results.model_titles.items():
         manifest = results.engines.get(model)
         told = _form(manifest.form) if manifest and manifest.form else "not recorded"
+        told = "asked by their own harness" if manifest and manifest.kind == IMPORTED else told
         asked.setdefault(told, []).append(title)
     lines = [f"{join(who)}: {told}" for told, who in asked.items()]
     return "; ".join(lines) if len(lines) > 1 else ""

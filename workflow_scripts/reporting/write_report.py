@@ -10,9 +10,10 @@ import polars as pl
 
 from workflow_scripts.analysis import loading
 from workflow_scripts.analysis.tables import OUTCOMES
-from workflow_scripts.common.artifacts import read_json, reading, write_text
+from workflow_scripts.common.artifacts import read_facts, read_json, reading, write_text
 from workflow_scripts.common.errors import InputError
 from workflow_scripts.common.job import MANY, ONE, log, run
+from workflow_scripts.common.tables.manifests import IMPORTED
 from workflow_scripts.reporting import examples, imported_models, study_log
 from workflow_scripts.reporting.estimates import table_bytes
 from workflow_scripts.reporting.html import page
@@ -142,7 +143,8 @@ def prefixes(generations: list[Path]) -> tuple[int, int]:
     """
     groups: dict[tuple[str, ...], list[Path]] = {}
     for path in generations:
-        groups.setdefault(path.parts[-4:-2], []).append(path)
+        if read_facts(path).get("form") != IMPORTED:  # which has texts alone
+            groups.setdefault(path.parts[-4:-2], []).append(path)
     checked = broken = 0
     for paths in groups.values():
         longest = _longest(paths)
