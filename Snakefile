@@ -80,6 +80,7 @@ include: "rules/inference.smk"
 include: "rules/exchange.smk"
 include: "rules/grading.smk"
 include: "rules/relabel.smk"
+include: "rules/traces.smk"
 include: "rules/analysis.smk"
 include: "rules/reporting.smk"
 include: "rules/rehearsal.smk"
@@ -103,6 +104,12 @@ rule estimate_training:
     """The part of `estimate` that needs no GPU and no weights."""
     input:
         STUDY.if_trained("<results>/estimates/training.txt"),
+
+
+rule traces:
+    """Every pool of traces that the config's teachers write, and nothing of the report."""
+    input:
+        STUDY.trace_pool_files("pool.parquet"),
 
 
 rule rehearse:

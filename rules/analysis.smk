@@ -134,6 +134,44 @@ rule rank_models:
         )
 
 
+rule compare_sets:
+    """Accuracy of every training set over questions and seeds, and which sets differ."""
+    input:
+        points="<results>/analysis/points.csv",
+        outcomes="<results>/analysis/outcomes.parquet",
+        training=expand("<results>/training/{model}/manifest.json", model=STUDY.set_models),
+    output:
+        sets=report(
+            "<results>/analysis/sets.csv",
+            caption="../docs/captions/sets_table.rst",
+            category="Tables",
+        ),
+        set_pairs=report(
+            "<results>/analysis/set_pairs.csv",
+            caption="../docs/captions/set_pairs.rst",
+            category="Tables",
+        ),
+        set_checks="<results>/analysis/set_checks.json",
+    log:
+        "<logs>/compare_sets.log",
+    benchmark:
+        "<results>/runtimes/compare_sets.tsv"
+    conda:
+        "../envs/reporting.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=20,
+    params:
+        settings=SETTINGS.compare_sets(),
+        code=code_id("analysis.compare_sets"),
+    shell:
+        python(
+            "analysis.compare_sets",
+            inputs="points outcomes training",
+            outputs="sets set_pairs set_checks",
+        )
+
+
 rule follow_answers:
     """Where along its chain a question is right; stopping where probes agree; how thinking ended."""
     input:
@@ -175,4 +213,64 @@ rule follow_answers:
             "analysis.follow_answers",
             inputs="points outcomes grades",
             outputs="answer_path answer_curves confidence_stop endings answer_checks",
+        )
+
+
+rule check_expectations:
+    """Results against what the config expects of them; the report shows every row."""
+    input:
+        points="<results>/analysis/points.csv",
+        contrasts="<results>/analysis/contrasts.csv",
+    output:
+        expectations=report(
+            "<results>/analysis/expectations.csv",
+            caption="../docs/captions/expectations.rst",
+            category="Tables",
+        ),
+    log:
+        "<logs>/check_expectations.log",
+    benchmark:
+        "<results>/runtimes/check_expectations.tsv"
+    localrule: True
+    conda:
+        "../envs/reporting.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        settings=SETTINGS.check_expectations(),
+        code=code_id("analysis.check_expectations"),
+    shell:
+        python(
+            "analysis.check_expectations",
+            inputs="points contrasts",
+            outputs="expectations",
+        )
+
+
+rule enforce_expectations:
+    """Fail, with the report written, where an expectation that fails is not met."""
+    input:
+        expectations="<results>/analysis/expectations.csv",
+        summary="<results>/report/summary.txt",
+    output:
+        held="<results>/report/expectations.txt",
+    log:
+        "<logs>/enforce_expectations.log",
+    benchmark:
+        "<results>/runtimes/enforce_expectations.tsv"
+    localrule: True
+    conda:
+        "../envs/reporting.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        code=code_id("analysis.enforce_expectations"),
+    shell:
+        python(
+            "analysis.enforce_expectations",
+            inputs="expectations summary",
+            outputs="held",
+            params="",
         )

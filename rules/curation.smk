@@ -157,14 +157,37 @@ rule count_tokens:
         )
 
 
+rule count_upstream:
+    """Tokens that teacher, solvers and graders spent on the pool before this study."""
+    input:
+        pool=STUDY.pool_file,
+        tokenizer=by_content(STUDY.tokenizer_files, STUDY.tokenizer_is_known),
+    output:
+        upstream="<results>/curation/upstream.json",
+    log:
+        "<logs>/count_upstream.log",
+    benchmark:
+        "<results>/runtimes/count_upstream.tsv"
+    conda:
+        "../envs/curation.yaml"
+    resources:
+        mem_mb=8000,
+        runtime=60,
+    params:
+        settings=SETTINGS.count_tokens(),
+        code=code_id("curation.count_upstream"),
+    shell:
+        python("curation.count_upstream", inputs="pool", outputs="upstream")
+
+
 rule select:
     """Exactly N rows: pins first, then domains uniformly, long traces preferred."""
     input:
-        pool=STUDY.pool_file,
-        quality="<results>/curation/quality.parquet",
-        decontamination="<results>/curation/decontamination.parquet",
-        difficulty=STUDY.difficulty_file,
-        lengths="<results>/curation/lengths.parquet",
+        pool=lambda w: STUDY.curated(w.selector, "pool"),
+        quality=lambda w: STUDY.curated(w.selector, "quality"),
+        decontamination=lambda w: STUDY.curated(w.selector, "decontamination"),
+        difficulty=lambda w: STUDY.curated(w.selector, "difficulty"),
+        lengths=lambda w: STUDY.curated(w.selector, "lengths"),
     output:
         set="<results>/curation/sets/{selector}.parquet",
         counts="<results>/curation/sets/{selector}.json",

@@ -161,6 +161,35 @@ rule plot_models:
         )
 
 
+rule plot_sets:
+    """Accuracy against the rows of the training set, a colour a selector."""
+    input:
+        points="<results>/analysis/points.csv",
+        contrasts="<results>/analysis/contrasts.csv",
+        set_table="<results>/analysis/sets.csv",
+    output:
+        png=report(
+            "<results>/plots/sets.png",
+            caption="../docs/captions/sets.rst",
+            category="Figures",
+        ),
+        vector=expand("<results>/plots/sets.{kind}", kind=["svg", "pdf"]),
+    log:
+        "<logs>/plot_sets.log",
+    benchmark:
+        "<results>/runtimes/plot_sets.tsv"
+    conda:
+        "../envs/reporting.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=20,
+    params:
+        settings=SETTINGS.plot_sets(),
+        code=code_id("reporting.plot_sets"),
+    shell:
+        python("reporting.plot_sets", inputs="points contrasts set_table", outputs="png")
+
+
 rule plot_parallel:
     """Longer chains against several draws, on one axis of all generated tokens."""
     input:
@@ -359,9 +388,15 @@ rule write_report:
         ranking=STUDY.if_many("<results>/analysis/ranking.csv"),
         ranking_pairs=STUDY.if_many("<results>/analysis/ranking_pairs.csv"),
         ranking_checks=STUDY.if_many("<results>/analysis/ranking_checks.json"),
+        set_table=STUDY.if_sets("<results>/analysis/sets.csv"),
+        set_pairs=STUDY.if_sets("<results>/analysis/set_pairs.csv"),
+        set_checks=STUDY.if_sets("<results>/analysis/set_checks.json"),
         curation_md=STUDY.if_curated("<results>/curation/curation.md"),
         contamination=STUDY.if_curated("<results>/curation/contamination.json"),
         touched=STUDY.touched_files,
+        upstream=STUDY.if_pooled("<results>/curation/upstream.json"),
+        traces=STUDY.trace_pool_files("traces.json"),
+        teachers=STUDY.teacher_manifests,
         engines=STUDY.engine_manifests,
         training=STUDY.training_manifests,
         plots=expand("<results>/plots/{plot}.png", plot=STUDY.plots),
@@ -372,6 +407,7 @@ rule write_report:
         imports=STUDY.import_facts,
         verdicts=STUDY.if_imported("<results>/imported/verdicts.csv"),
         disagreements=STUDY.if_imported("<results>/imported/disagreements.csv"),
+        expectations=STUDY.if_expected("<results>/analysis/expectations.csv"),
     output:
         markdown="<results>/report/report.md",
         html=report(
@@ -403,9 +439,9 @@ rule write_report:
             "reporting.write_report",
             inputs="points outcomes contrasts metrics pairs quality checks answer_path "
             "answer_curves confidence_stop endings answer_checks votes draws repeats ranking "
-            "ranking_pairs ranking_checks curation_md "
-            "contamination touched engines training plots grades benchmarks notes imports verdicts "
-            "disagreements",
+            "ranking_pairs ranking_checks set_table set_pairs set_checks curation_md "
+            "contamination touched upstream traces teachers engines training plots grades "
+            "benchmarks notes imports verdicts disagreements expectations",
             outputs="markdown html appendix appendix_html",
             params="generations settings",
         )
@@ -423,6 +459,7 @@ rule show_summary:
         report="<results>/report/report.html",
         engines=STUDY.engine_manifests,
         training=STUDY.training_manifests,
+        expectations=STUDY.if_expected("<results>/analysis/expectations.csv"),
     output:
         summary="<results>/report/summary.txt",
     log:
@@ -441,7 +478,8 @@ rule show_summary:
     shell:
         python(
             "reporting.show_summary",
-            inputs="points contrasts metrics pairs quality checks report engines training",
+            inputs="points contrasts metrics pairs quality checks report engines training "
+            "expectations",
             outputs="summary",
         )
 

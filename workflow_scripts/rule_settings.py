@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from workflow_scripts.common.delimiters import Delimiters
-from workflow_scripts.common.methods import NATURAL_ONLY, methods
+from workflow_scripts.common.formats import FORMATS
+from workflow_scripts.common.methods import INFINITE, NATURAL_ONLY, methods
 from workflow_scripts.common.provenance import canonical_json
+from workflow_scripts.common.settings.sets import SHUFFLED
 from workflow_scripts.file_content import content_of
 from workflow_scripts.workflow import Study
 
@@ -91,7 +93,7 @@ class RuleSettings:
     def decontaminate(self) -> str:
         """Settings of rule decontaminate; its benchmarks are inputs."""
         section = self.study.config["curation"]["decontamination"]
-        return self._json(self._without(section, "extra"))
+        return self._json({**self._without(section, "extra"), "responses": False})
 
     def count_tokens(self) -> str:
         """Settings of rule count_tokens."""
@@ -100,11 +102,14 @@ class RuleSettings:
     def select(self, selector: str) -> str:
         """Settings of rule select for one training set."""
         curation = self.study.config["curation"]
+        own = self.study.sets.get(selector, {"selector": selector})
+        named = {"name": selector} if selector in self.study.sets else {}
         return self._json(
             {
                 "selection": curation["selection"],
                 "tokenizer": self._tokenizer(),
-                "selector": selector,
+                **named,
+                **self._without(own, "title", "traces"),
             }
         )
 
@@ -124,7 +129,66 @@ class RuleSettings:
 
     def summarise_curation(self) -> str:
         """Settings of rule summarise_curation."""
-        return self._json({"selectors": self.study.selectors})
+        return self._json(self._summarised(self.study.sets_of("")))
+
+    def _summarised(self, names: list[str]) -> Entry:
+        """Training sets by name, and the selectors of those that have a name of their own."""
+        sets = self.study.sets
+        rules = {name: sets[name]["selector"] for name in names if name in sets}
+        return {"selectors": names, **({"rules": rules} if rules else {})}
+
+    def ask_traces(self) -> str:
+        """Settings of rule ask_traces."""
+        sample = self.study.traces.get("sample", "all")
+        return self._json({"sample": None if sample == "all" else sample})
+
+    def answer_traces(self, teacher: str, **more: str) -> str:
+        """Settings of the rules that let a teacher answer, and cut its draws."""
+        study, traces = self.study, self.study.traces
+        method = study.teachers[teacher]["method"]
+        asked = study.teachers[teacher].get("instruction", FORMATS["math"].instruction)
+        return self._json(
+            {
+                "inference": {
+                    **self._without(study.inference(teacher), *JOB_KEYS),
+                    "budgets": [INFINITE],
+                    "methods": [{"method": method}],
+                    "samples": traces["samples"],
+                    "temperature": traces["temperature"],
+                    "engine": study.engine(teacher),
+                },
+                "first": {"pool": "all"},
+                **({"instructions": {"pool": asked}} if method == "native" else {}),
+                "store": self._store(f"teacher-{teacher}"),
+                "name": study.writer(teacher),
+                **study.form(teacher),
+                **more,
+            }
+        )
+
+    def cut_traces(self, teacher: str) -> str:
+        """Settings of rule cut_traces."""
+        out = f"{self.study.results}/traces/teachers/{teacher}/pool"
+        return self.answer_traces(teacher, out=out)
+
+    def make_traces(self, pool: str) -> str:
+        """Settings of rule make_traces for a pool."""
+        return self._json({**self.study.trace_pools[pool], "name": pool})
+
+    def trace_quality(self, pool: str) -> str:
+        """Settings of rule filter_quality for a pool of traces: it may ask for wrong ones."""
+        section = self.study.config["curation"]["quality"]
+        right = self.study.trace_pools[pool]["answers"] == "right"
+        asked = right and section["require_teacher_correct"]
+        return self._json({**section, "require_teacher_correct": asked})
+
+    def trace_decontamination(self, pool: str) -> str:
+        """Settings of rule decontaminate for a pool of traces: a question may have several."""
+        return self._json({**json.loads(self.decontaminate()), "responses": True})
+
+    def summarise_traces(self, pool: str) -> str:
+        """Settings of rule summarise_curation for a pool of traces."""
+        return self._json(self._summarised(self.study.sets_of(pool)))
 
     def ask_pool(self) -> str:
         """Settings of rule ask_pool."""
@@ -193,6 +257,8 @@ class RuleSettings:
         training["compile"] = {True: "on", False: "off"}.get(training["compile"], "auto")
         training["seed"] = entry.get("seed", self.study.seed)
         training["device"] = "cuda" if self.study.config["training"]["gpus"] else "cpu"
+        if self.study.sets.get(entry["set"], {}).get("order", SHUFFLED) != SHUFFLED:
+            training["shuffle"] = False
         return self._json({**training, "name": model, **self._folders(model)})
 
     @property
@@ -208,7 +274,9 @@ class RuleSettings:
         """
         config, results = self.study.config, self.study.results
         selector = self.study.set_of(model)
-        counted = selector.removeprefix("size-") if selector != "full" else FULL
+        own = self.study.sets.get(selector, {"selector": selector})
+        counted = selector.removeprefix("size-") if own["selector"] != "full" else FULL
+        counted = own.get("size", counted)
         counted = self.study.models[model]["train"].get("first", counted)
         files = {
             "samples": Path(f"{results}/training/{model}/samples.parquet"),
@@ -376,6 +444,24 @@ class RuleSettings:
             }
         )
 
+    def check_expectations(self) -> str:
+        """Settings of rule check_expectations."""
+        return self._json({"expect": self.study.config["expect"]})
+
+    def compare_sets(self) -> str:
+        """Settings of rule compare_sets: of each model that was trained on a set its set."""
+        found = []
+        for model in self.study.set_models:
+            name = self.study.set_of(model)
+            own = self.study.sets.get(name, {"selector": name})
+            arm = own.get("title") or name
+            entry = self.study.models[model]["train"]
+            seed = entry.get("seed", self.study.seed)
+            which = {"set": name, "arm": arm, "selector": own["selector"], "seed": seed}
+            found.append({"name": model, **which})
+        keys = ("confidence", "smallest_effect")
+        return self._json({"analysis": self._of("analysis", *keys), "models": found})
+
     def rank_models(self) -> str:
         """Settings of rule rank_models."""
         keys = ("confidence", "smallest_effect", "bootstrap")
@@ -390,6 +476,10 @@ class RuleSettings:
         ]
         bases = [self.study.base_of(name) for name in own]
         return self._json({"base": bases[0] if bases else None, "focus": self.study.focus})
+
+    def plot_sets(self) -> str:
+        """Settings of rule plot_sets."""
+        return self._json({"analysis": self._of("analysis", "confidence")})
 
     def plot_models(self) -> str:
         """Settings of rule plot_models."""

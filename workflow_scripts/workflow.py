@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from workflow_scripts.common.artifacts import write_text
+from workflow_scripts.common.cell_pattern import CellPattern
 from workflow_scripts.common.delimiters import Delimiters
 from workflow_scripts.common.errors import ConfigError
 from workflow_scripts.common.formats import FORMATS
@@ -29,10 +30,12 @@ from workflow_scripts.common.methods import (
     methods,
     numbers,
 )
-from workflow_scripts.common.settings.base import as_json, read
+from workflow_scripts.common.settings.analysis import TESTED
+from workflow_scripts.common.settings.base import as_json, nearest, read
 from workflow_scripts.common.settings.curation import S1_LABELS
 from workflow_scripts.common.settings.imported import Imported
 from workflow_scripts.common.settings.inference import Cells
+from workflow_scripts.common.settings.sets import BUILT_IN, each_set
 from workflow_scripts.common.settings.study import Config, each_model
 from workflow_scripts.common.source_files import form, log_files, source_files
 from workflow_scripts.common.tables.manifests import CHAT, SERVER
@@ -66,6 +69,7 @@ REPORT_FILES = (
 )  # fmt: skip
 MANY = 3  # models from which on they are ranked
 RANKING_TABLES = ("ranking", "ranking_pairs")
+SET_TABLES = ("sets", "set_pairs")
 MODEL_PLOTS = ["ranking", "frontier", "multiples", "verdicts", "spans"]
 TRAINING_FILES = ("manifest.json", "log.csv", "rendered.md")
 CURATION_PLOTS = ["funnel", "domains", "sources"]
@@ -91,7 +95,9 @@ class Study:
 
     def __init__(self, config: Entry) -> None:
         asked = read(Config, completed(config), "the config")
-        config = _found(as_json(replace(asked, models=each_model(asked.models))))
+        sets = each_set(asked.sets)
+        models = each_model(asked.models, sets)
+        config = _found(as_json(replace(asked, models=models, sets=sets)))
         self.config = config
         self.results = _plain_folder(config["results"])
         self.seed = int(config["seed"])
@@ -105,9 +111,11 @@ class Study:
         self.models = _by_name(config["models"], "models")
         self.pretrained = [name for name, entry in self.models.items() if "path" in entry]
         self.trained = [name for name, entry in self.models.items() if "train" in entry]
+        self.sets: dict[str, Entry] = config["sets"]
         self.imported = [name for name, entry in self.models.items() if "imported" in entry]
         self.decoded = [name for name in self.models if name not in self.imported]
         self._check_models()
+        self._check_sets()
         self._check_labels()
         self._check_focus()
         self._check_methods()
@@ -117,6 +125,9 @@ class Study:
         self._check_gpus()
         self._check_servers()
         self._check_imported()
+        self._check_expectations()
+        self._check_teachers()
+        self._check_trace_pools()
 
     @property
     def datasets(self) -> list[str]:
@@ -148,9 +159,9 @@ class Study:
     def own_inference(self, model: str) -> Entry:
         """Keys of the section `inference` that a model has values of its own for.
 
-        model  of the study, or a solver
+        model  of the study, a solver or a teacher
         """
-        entry = self.downloads.get(model) or self.models[model]
+        entry = self.entry(model)
         if "imported" in entry:
             return {"methods": [self._imported_method(entry["imported"])]}
         own = {key: entry[key] for key in OWN_INFERENCE if key in entry}
@@ -246,6 +257,15 @@ class Study:
         return list(dict.fromkeys(sets))
 
     @property
+    def set_models(self) -> list[str]:
+        """Models that are trained on a set which is selected here."""
+        return [name for name in self.trained if name not in self.ready_sets]
+
+    def if_sets(self, *names: str) -> list[str]:
+        """The names, or nothing in a study of fewer than two sets to compare."""
+        return list(names) if len(self.selectors) > 1 else []
+
+    @property
     def ready_sets(self) -> dict[str, str]:
         """Trained model -> the file of its training set, where that is a file and no selector."""
         return {name: self.set_of(name) for name in self.trained if form(Path(self.set_of(name)))}
@@ -286,8 +306,12 @@ class Study:
 
     @property
     def set_tables(self) -> list[str]:
-        """The training sets of the study's models."""
-        return [f"{self.results}/curation/sets/{selector}.parquet" for selector in self.selectors]
+        """The training sets that are drawn from the study's pool."""
+        return self.set_files("")
+
+    def set_files(self, pool: str) -> list[str]:
+        """The training sets that are drawn from a pool of traces, or from the study's pool ("")."""
+        return [f"{self.results}/curation/sets/{name}.parquet" for name in self.sets_of(pool)]
 
     @property
     def model_cards(self) -> list[str]:
@@ -330,7 +354,8 @@ class Study:
         """Figures of the report, in its order; some only where a model is trained, or draws."""
         parallel = ["parallel"] if self.draws else []
         more = self.if_curated(*CURATION_PLOTS) + self.if_trained("training")
-        return self.if_many(*MODEL_PLOTS) + RESULT_PLOTS + parallel + more
+        sets = self.if_sets("sets")
+        return self.if_many(*MODEL_PLOTS) + RESULT_PLOTS + parallel + sets + more
 
     @property
     def promised(self) -> list[str]:
@@ -342,6 +367,8 @@ class Study:
             *(f"report/{name}" for name in REPORT_FILES),
             *(f"analysis/{name}.csv" for name in ANALYSIS_TABLES),
             *self.if_many(*(f"analysis/{name}.csv" for name in RANKING_TABLES)),
+            *self.if_expected("analysis/expectations.csv", "report/expectations.txt"),
+            *self.if_sets(*(f"analysis/{name}.csv" for name in SET_TABLES)),
             *(f"models/{model}/model.json" for model in self.decoded),
             *(f"generations/{model}/manifest.json" for model in self.models),
             *(f"grades/{model}.parquet" for model in self.models),
@@ -349,6 +376,7 @@ class Study:
             *(f"training/{m}/{file}" for m in self.trained for file in TRAINING_FILES),
             *self.if_imported("imported/verdicts.csv"),
             *self.if_curated("curation/dropped.parquet", "curation/curation.md"),
+            *(f"traces/pools/{pool}/pool.parquet" for pool in self.trace_pools),
             *(f"curation/sets/{selector}.parquet" for selector in self.selectors),
             *(f"training/{model}/set.parquet" for model in self.ready_sets),
         ]
@@ -364,19 +392,32 @@ class Study:
         """The names, or nothing in a study of too few models to rank."""
         return list(names) if len(self.models) >= MANY else []
 
+    def if_expected(self, *names: str) -> list[str]:
+        """The names, or nothing where the config expects nothing of the results."""
+        return list(names) if self.config["expect"] else []
+
     def if_trained(self, *names: str) -> list[str]:
         """The names, or nothing in a study of pretrained models alone."""
         return list(names) if self.trained else []
 
     def if_curated(self, *names: str) -> list[str]:
         """The names, or nothing where no training set is selected from the pool."""
-        return list(names) if self.selectors else []
+        return list(names) if self.sets_of("") else []
+
+    def if_pooled(self, *names: str) -> list[str]:
+        """The names, or nothing where no row of the pool is used."""
+        return list(names) if self.selectors or self.traces else []
 
     @property
     def touched_files(self) -> list[str]:
         """Tables of the benchmark questions that training sets touch."""
         ready = [f"{self.results}/training/{model}/touched.csv" for model in self.ready_sets]
-        return self.if_curated(f"{self.results}/curation/touched.csv") + ready
+        made = [
+            f"{self.results}/traces/pools/{pool}/touched.csv"
+            for pool in self.trace_pools
+            if self.sets_of(pool)
+        ]
+        return self.if_curated(f"{self.results}/curation/touched.csv") + made + ready
 
     def base_of(self, model: str) -> str:
         """Model that `model` was trained from."""
@@ -421,23 +462,105 @@ class Study:
         """Every pretrained model by name: the study's, and those that only make labels."""
         solvers = {name: self.relabel["solvers"][label] for name, label in self.solvers.items()}
         own = {name: self.models[name] for name in self.pretrained}
-        return {**solvers, "classifier": self.relabel["classifier"], **own}
+        return {**solvers, "classifier": self.relabel["classifier"], **self.hired, **own}
+
+    def entry(self, model: str) -> Entry:
+        """What the config says of a model of the study, a solver or a teacher."""
+        return self.teachers.get(model) or self.downloads.get(model) or self.models[model]
+
+    @property
+    def traces(self) -> Entry:
+        """The config's section on traces made here; empty where none are."""
+        return self.config.get("traces", {})
+
+    @property
+    def teachers(self) -> dict[str, Entry]:
+        """Models that write traces, by name; one of the study has that model's keys, too."""
+        entries = self.traces.get("teachers", {})
+        return {
+            name: {**self.models.get(own.get("model", ""), {}), **own}
+            for name, own in entries.items()
+        }
+
+    @property
+    def hired(self) -> dict[str, Entry]:
+        """Teachers that are no models of the study."""
+        return {
+            name: {"revision": "main", **entry}
+            for name, entry in self.teachers.items()
+            if "model" not in entry
+        }
+
+    @property
+    def trace_pools(self) -> dict[str, Entry]:
+        """Pools of traces made here, by name, each with its teachers."""
+        pools = self.traces.get("pools", {})
+        return {name: {"teachers": [*self.teachers], **entry} for name, entry in pools.items()}
+
+    def writer(self, teacher: str) -> str:
+        """Name of the model that a teacher is: one of the study, or the teacher's own."""
+        return self.teachers[teacher].get("model", teacher)
+
+    def writer_gpus(self, teacher: str) -> int:
+        """GPUs of a teacher's job; a server has its own."""
+        served = self.engine(teacher)["kind"] in (SERVER, CHAT)
+        return 0 if served else self.gpus("inference")
+
+    def draws_of(self, teacher: str) -> str:
+        """The cell that a teacher's draws stand in."""
+        method = self.teachers[teacher]["method"]
+        return f"{self.results}/traces/teachers/{teacher}/pool/{method}/infinite.parquet"
+
+    def trace_pool_files(self, name: str) -> list[str]:
+        """A file of every pool of traces."""
+        return [f"{self.results}/traces/pools/{pool}/{name}" for pool in self.trace_pools]
+
+    @property
+    def teacher_manifests(self) -> list[str]:
+        """What writing took, one file per teacher that some pool has."""
+        used = dict.fromkeys(
+            name for pool in self.trace_pools.values() for name in pool["teachers"]
+        )
+        return [f"{self.results}/traces/teachers/{name}/manifest.json" for name in used]
+
+    @property
+    def asked_rows(self) -> str:
+        """The file that says which rows of the pool teachers are asked."""
+        questions = self.traces.get("questions", "pool")
+        kept = {"pool": f"{self.results}/curation/decontamination.parquet"}
+        kept["hard"] = self.difficulty_file
+        return kept.get(questions, f"{self.results}/curation/sets/{questions}.parquet")
+
+    def traces_of(self, name: str) -> str:
+        """Pool of traces that a training set is drawn from; "" for the study's pool."""
+        return self.sets.get(name, {}).get("traces", "")
+
+    def sets_of(self, pool: str) -> list[str]:
+        """Training sets that are drawn from a pool of traces, or from the study's pool ("")."""
+        return [name for name in self.selectors if self.traces_of(name) == pool]
+
+    def curated(self, name: str, table: str) -> str:
+        """A table of the pool that a training set is drawn from: `pool`, `quality`, ..."""
+        if pool := self.traces_of(name):
+            return f"{self.results}/traces/pools/{pool}/{table}.parquet"
+        own = {"pool": self.pool_file, "difficulty": self.difficulty_file}
+        return own.get(table, f"{self.results}/curation/{table}.parquet")
 
     def engine(self, model: str) -> Entry:
         """The section `inference.engine` for one model: its own server in place of the common one.
 
-        model  of the study, or a solver
+        model  of the study, a solver or a teacher
         """
-        entry = self.downloads.get(model) or self.models[model]
+        entry = self.entry(model)
         own = {key: entry[key] for key in SERVER_KEYS if key in entry}
-        return {**self.config["inference"]["engine"], **own}
+        return {**self.config["inference"]["engine"], **entry.get("engine", {}), **own}
 
     def form(self, model: str) -> Entry:
         """How a model is asked and marks its thinking: its own keys, else the study's.
 
         Without a `form` of its own it has the study's `delimiters`, single keys overridden.
         """
-        entry = self.downloads.get(model) or self.models[model]
+        entry = self.entry(model)
         own = {key: entry[key] for key in FORM_KEYS if key in entry}
         own.setdefault("system_prompt", self.config["system_prompt"])
         below = {} if "form" in own else self.config["delimiters"]
@@ -528,6 +651,26 @@ class Study:
         return "|".join(self.solvers) or NOTHING if self.shards > 1 else NOTHING
 
     @property
+    def every_teacher(self) -> str:
+        """Wildcard constraint: the teachers."""
+        return "|".join(self.teachers) or NOTHING
+
+    @property
+    def whole_teachers(self) -> str:
+        """Wildcard constraint: as `whole_models`, for teachers."""
+        return self.every_teacher if self.shards == 1 else NOTHING
+
+    @property
+    def split_teachers(self) -> str:
+        """Wildcard constraint: as `split_models`, for teachers."""
+        return self.every_teacher if self.shards > 1 else NOTHING
+
+    @property
+    def every_trace_pool(self) -> str:
+        """Wildcard constraint: the pools of traces."""
+        return "|".join(self.trace_pools) or NOTHING
+
+    @property
     def store_tokens(self) -> dict[str, Callable[[Any], int]]:
         """Resources by name, one for the store of each model that `estimate` probes.
 
@@ -576,13 +719,23 @@ class Study:
                     "for a `set` that is a file"
                 )
 
+    def _check_sets(self) -> None:
+        """Every set that a model is trained on is a selector's, one of `sets`, or a file."""
+        for name in self.selectors:
+            if name not in self.sets and not BUILT_IN.fullmatch(name):
+                known = [*self.sets, "s1k", "random", "diverse", "longest", "full", "limo"]
+                raise ConfigError(
+                    f"models: no training set is named '{name}'{nearest(name, known)}. Use a "
+                    "selector, `size-N`, one of `sets:`, or a file with its ending"
+                )
+
     def _check_labels(self) -> None:
         """Rows are dropped by labels that they have, or that are made here."""
         asked = self.config["curation"]["difficulty"]["drop_if_correct"]
         stored = self.config["pool"].get("labels", S1_LABELS)
         made = self.relabel["solvers"] if self.relabel["difficulty"] else ()
         unknown = [name for name in asked if name not in {*stored, *made}]
-        if unknown and self.selectors:
+        if unknown and (self.selectors or self.traces):
             raise ConfigError(
                 f"curation.difficulty.drop_if_correct: no row has a label '{unknown[0]}' (labels "
                 f"of the pool: {', '.join(stored) or 'none'}). Name its column, `pool.labels: "
@@ -595,6 +748,73 @@ class Study:
                 f"and {', '.join(sorted(taken)) or 'one of these names'} is taken by a model of "
                 "the study, the classifier or another solver. Name the label otherwise"
             )
+
+    def _check_teachers(self) -> None:
+        """Teachers are models that there are, asked as their engine can be asked."""
+        taken = {*self.models, *self.solvers, "classifier"}
+        for name, entry in self.traces.get("teachers", {}).items():
+            where = f"traces.teachers.{name}"
+            if name in taken:
+                raise ConfigError(
+                    f"{where}: a model of the study or a solver has this name; give the teacher "
+                    "another, and say which model it is with `model`"
+                )
+            if entry.get("model", "") not in {"", *self.models}:
+                raise ConfigError(
+                    f"{where}.model: '{entry['model']}' is no model of this config (there are: "
+                    f"{', '.join(self.models)}); add it under `models:`, or give a `path`"
+                )
+            if "imported" in self.entry(name):
+                raise ConfigError(
+                    f"{where}.model: '{entry['model']}' is read from files and cannot be asked; "
+                    "name a model with a `path`, or one that is trained here"
+                )
+            if self.engine(name)["kind"] == CHAT and entry["method"] != "native":
+                raise ConfigError(
+                    f"{where}: a chat endpoint takes and returns text, so thinking cannot be "
+                    "opened for it; set `method: native`"
+                )
+        if self.traces.get("samples", 1) > 1 and not self.traces["temperature"]:
+            raise ConfigError(
+                f"traces.samples: {self.traces['samples']} draws would be equal at temperature 0; "
+                "set traces.temperature, such as 0.8"
+            )
+
+    def _check_trace_pools(self) -> None:
+        """Pools, sets and questions name what there is, and no teacher is its own pupil."""
+        for pool, entry in self.trace_pools.items():
+            for teacher in entry["teachers"]:
+                if teacher not in self.teachers:
+                    raise ConfigError(
+                        f"traces.pools.{pool}.teachers: no teacher '{teacher}' (there are: "
+                        f"{', '.join(self.teachers)})"
+                    )
+        for name in self.sets:
+            if self.traces_of(name) not in {"", *self.trace_pools}:
+                raise ConfigError(
+                    f"sets.{name}.traces: no pool '{self.traces_of(name)}' under traces.pools "
+                    f"(there are: {', '.join(self.trace_pools) or 'none'})"
+                )
+        asked = self.traces.get("questions", "pool")
+        if asked not in ("pool", "hard") and (form(Path(asked)) or self.traces_of(asked)):
+            raise ConfigError(
+                f"traces.questions: '{asked}' is not drawn from the study's pool; use pool, hard, "
+                "or a training set that is"
+            )
+        for model in self.trained:
+            self._refuse_circle(model, ())
+
+    def _refuse_circle(self, model: str, pupils: tuple[str, ...]) -> None:
+        """ConfigError where a model is trained on traces that it would have to write first."""
+        if model in pupils:
+            raise ConfigError(
+                f"traces: '{model}' is trained on a set of traces that wait for itself "
+                f"({' <- '.join((*pupils, model))}); let its base be the teacher "
+                "(self-distillation), or a model that is trained on another set"
+            )
+        pool = self.traces_of(self.set_of(model)) if model in self.trained else ""
+        for teacher in self.trace_pools[pool]["teachers"] if pool else ():
+            self._refuse_circle(self.writer(teacher), (*pupils, model))
 
     def _check_focus(self) -> None:
         if self.focus not in self.models:
@@ -649,7 +869,7 @@ class Study:
 
         Globs and folders must hold files.
         """
-        entries = {"pool.source.files": self.pool_files if self.selectors else []}
+        entries = {"pool.source.files": self.if_pooled(*self.pool_files)}
         for name, file in self.ready_sets.items():
             entries[f"models: `train.set` of '{name}'"] = [file]
         for name in self.question_sets:
@@ -730,6 +950,29 @@ class Study:
                     f"{where}: nothing is decoded, so `{own[0]}` means nothing; take it out"
                 )
 
+    def _check_expectations(self) -> None:
+        """Every expectation names cells of the study, and a range that is one."""
+        families = {entry.get("family", name): name for name, entry in self.models.items()}
+        members = {**families, **{name: name for name in self.models}}
+        every = [
+            (name, dataset, *path.split("/"))
+            for name, member in members.items()
+            for dataset in self.datasets
+            for path in self.cell_paths(member)
+        ]
+        for number, entry in enumerate(self.config["expect"]):
+            where = f"expect[{number}]"
+            pattern = CellPattern.read(entry["cell"], f"{where}.cell")
+            if not any(pattern.fits(*cell) for cell in every):
+                cells = dict.fromkeys("@".join(cell[2:]) for cell in every)
+                raise ConfigError(
+                    f"{where}.cell: {entry['cell']!r} names no cell of this study (models: "
+                    f"{', '.join(self.models)}; benchmarks: {', '.join(self.datasets)}; cells such "
+                    f"as {', '.join(list(cells)[:6])}). Change it, or set `expect: []` in an "
+                    "overlay that has other cells"
+                )
+            _check_range(where, entry)
+
     def _check_servers(self) -> None:
         """One server and name answers for one model; its options are its own."""
         engine = self.config["inference"]["engine"]
@@ -756,6 +999,23 @@ class Study:
                         "`served_name`, where a server has several) in the model's entry"
                     )
                 asked[name] = model
+
+
+def _check_range(where: str, entry: Entry) -> None:
+    """ConfigError where an expectation contradicts itself."""
+    low, high, kind = entry.get("least"), entry.get("most"), entry.get("contrast")
+    if low is not None and high is not None and low > high:
+        raise ConfigError(f"{where}: least {low:g} is above most {high:g}; swap them")
+    if "verdict" in entry and kind not in TESTED:
+        raise ConfigError(
+            f"{where}.verdict: only contrasts that are tested have one; set `contrast` to one of "
+            f"{', '.join(TESTED)}"
+        )
+    if kind and entry["value"] != "accuracy":
+        raise ConfigError(
+            f"{where}: `value` is a number of a cell, `contrast` a difference of accuracies; keep "
+            "one of the two"
+        )
 
 
 def _imported(entry: Entry) -> Imported:

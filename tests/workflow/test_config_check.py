@@ -8,9 +8,9 @@ import pytest
 import yaml
 from snakemake.io import contains_wildcard
 
-from workflow_scripts.common.errors import ConfigError
+from workflow_scripts.common.errors import ConfigError, UserError
 from workflow_scripts.rule_settings import RuleSettings
-from workflow_scripts.workflow import Study, claim_results, refuse_other_study
+from workflow_scripts.workflow import Study, claim_results, over_defaults, refuse_other_study
 
 ROOT = Path(__file__).resolve().parents[2]
 FULL = yaml.safe_load((ROOT / "config.yaml").read_text())
@@ -328,3 +328,44 @@ def test_text_and_figures_are_about_one_model() -> None:
 def test_a_focus_that_is_no_model_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"report.focus: 'w' is no model .*x, y, z"):
         Study(of_three(focus="w"))
+
+
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        (
+            {"cell": "math500", "least": 1},
+            "expect[0].cell: 'math500' names no cell; write [MODEL/]",
+        ),
+        ({"cell": "math50 natural", "least": 1}, "names no cell of this study (models: base, s1k;"),
+        ({"cell": "math500 truncation@501", "least": 1}, "or set `expect: []` in an overlay"),
+        ({"cell": "math500 natural", "least": 9, "most": 8}, "least 9 is above most 8; swap them"),
+        ({"cell": "math500 natural", "verdict": ["helps"]}, "only contrasts that are tested"),
+        ({"cell": "math500 natural"}, "expect[0]: 'least' or 'most' or 'verdict' is needed"),
+        (
+            {"cell": "* natural", "contrast": "train", "value": "no-answer", "most": 1},
+            "keep one of the two",
+        ),
+    ],
+)
+def test_an_expectation_that_nothing_can_meet_is_refused(entry: dict, words: str) -> None:
+    with pytest.raises(UserError) as error:
+        Study(changed("expect", [entry]))
+    assert words in str(error.value)
+
+
+def test_files_of_expectations_are_asked_for_where_there_are_any() -> None:
+    some = Study(changed("expect", [{"cell": "* truncation@500", "contrast": "cut", "most": 3}]))
+    files = {"results/analysis/expectations.csv", "results/report/expectations.txt"}
+    assert files <= set(some.promised)
+    assert not files & set(Study(FULL).promised)
+
+
+def test_the_demo_expects_only_what_it_runs() -> None:
+    read = [
+        yaml.safe_load((ROOT / f"profiles/demo/{n}.yaml").read_text()) for n in ("study", "expect")
+    ]
+    study = Study(over_defaults({**read[0], **read[1]}))
+    assert len(study.config["expect"]) > 10
+    profile = yaml.safe_load((ROOT / "profiles/demo/profile.yaml").read_text())
+    assert profile["configfile"] == ["profiles/demo/study.yaml", "profiles/demo/expect.yaml"]

@@ -44,7 +44,14 @@ ON_REQUEST = [
     *("audit_grades", "list_near_duplicates", "check_labels", "regenerate_difficulty"),
     *("estimate", "show_prompts", "train_base", "make_pool", "make_benchmarks"),
     "results/demo/curation/pool_relabelled.parquet",
+    *(f"results/demo/traces/pools/right/{name}" for name in ("curation.md", "lengths.parquet")),
 ]
+TRACES = {
+    "teachers": {"tuned": {"model": "s1k"}},
+    "pools": {"right": {}},
+    "samples": 2,
+    "temperature": 0.8,
+}
 # Keys of which any name is right: the user's own, or another library's.
 FREE = {"columns", "options", "deepspeed", "titles", "first", "trained", "stand_ins", "seen"}
 FREE |= {"rows", "samples"}  # by benchmark
@@ -66,6 +73,10 @@ ELSEWHERE = {
     "merge_pool_shards": GRANTED,
     "cut": ENGINE | GRANTED | {"options", "url"},  # what the manifest says decoded
     "cut_pool": ENGINE | GRANTED | {"options", "url"},
+    "answer_traces": GRANTED | {"shard"},
+    "answer_traces_shard": GRANTED,
+    "merge_traces_shards": GRANTED,
+    "cut_traces": ENGINE | GRANTED | {"options", "url"},
     "show_estimate": {"analysis", "confidence"},
     "summarise_rehearsal": {"analysis", "confidence"},
     "train": {"adam_betas"},  # within the recipe
@@ -81,10 +92,11 @@ def commands(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     """A command line of each rule, as words."""
     where = copy_checkout(tmp_path_factory.mktemp("doors"))
     (where / "rows.jsonl").touch()
-    (where / "own.yaml").write_text(yaml.safe_dump({"models": MODELS, **DRAWN}))
+    (where / "own.yaml").write_text(yaml.safe_dump({"models": MODELS, "traces": TRACES, **DRAWN}))
     found: dict[str, list[str]] = {}
     (where / "split.yaml").write_text(yaml.safe_dump({"inference": {"shards": 2}}))
-    runs = [(["rehearse"], []), (["report", "regenerate_difficulty", "estimate"], ["split.yaml"])]
+    split = ["report", "regenerate_difficulty", "estimate", "traces"]
+    runs = [(["rehearse"], []), (split, ["split.yaml"])]
     for targets, more in [*runs, (["report", *ON_REQUEST], [])]:
         config = ["--configfile", "profiles/demo/study.yaml", "own.yaml", *more, "--forceall"]
         done = snakemake(where, "-n", "-p", "--cores", "2", *config, "--", *targets)

@@ -43,6 +43,7 @@ from workflow_scripts.analysis.study import Model
 from workflow_scripts.analysis.tables import CONTRASTS, FORCED, TRUNCATED, VOTING
 from workflow_scripts.analysis.voting import between
 from workflow_scripts.common.methods import INFINITE, NATIVE_ARM, NATURAL_ARM
+from workflow_scripts.common.settings.analysis import TESTED
 
 CUT, EXTEND, DOSE, STEP = "cut", "extend", "dose", "step"
 PROMPT, TRAIN, SEEDS, MATCHED, FORMAT = "prompt", "train", "seeds", "matched", "format"
@@ -50,8 +51,6 @@ OWN_FORM, PREFILLED = "own-form", "train-prefilled"
 ESTIMANDS = (
     CUT, EXTEND, DOSE, STEP, PROMPT, OWN_FORM, TRAIN, PREFILLED, SEEDS, MATCHED, FORMAT,
 )  # fmt: skip
-# Estimands with a family of tests, and so a verdict.
-TESTED = (CUT, EXTEND, PROMPT, TRAIN, SEEDS, MATCHED)
 HELPS, HARMS, NO_CHANGE = "helps", "harms", "no change"
 MIXED, UNRESOLVED = "mixed", "not resolved"
 MOVED = 0.05  # share of natural thinking by which a prompt must move thinking to be about thinking

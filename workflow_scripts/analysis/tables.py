@@ -205,6 +205,27 @@ CONTRASTS = {
     "note": pl.String,  # why there is no number
 }
 
+# One row per expectation of the config and cell that it names.
+MET, OUTSIDE, NO_NUMBER = "met", "outside", "no number"
+EXPECTATIONS = {
+    "cell": pl.String,  # as the config writes it
+    "model": pl.String,
+    "dataset": pl.String,
+    "method": pl.String,
+    "budget": pl.String,
+    "contrast": pl.String,  # estimand; "": a number of the cell itself
+    "value": pl.String,  # "accuracy", ...; of a contrast "difference"
+    "found": pl.Float64,  # percent, points or tokens
+    "least": pl.Float64,
+    "most": pl.Float64,
+    "found_verdict": pl.String,
+    "verdicts": pl.String,  # that are allowed, with commas; "": any
+    "severity": pl.String,  # "warn" or "fail"
+    "outcome": pl.String,  # MET, OUTSIDE or NO_NUMBER
+    "message": pl.String,
+    "reason": pl.String,  # the config's own sentence
+}
+
 # One row per model and scope: a benchmark, or several of the same weight each.
 ALL, GROUP, BENCHMARK = "all", "group", "benchmark"
 RANKING = {
@@ -242,6 +263,43 @@ RANKING_PAIRS = {
     "difference_high": pl.Float64,
     "p_adjusted": pl.Float64,  # sign-flip max-T over all pairs of all scopes
     "verdict": pl.String,  # of b: "ahead", "behind", "not resolved"
+}
+
+# One row per training set and scope: a benchmark, or several of the same weight each.
+SETS = {
+    "scope": pl.String,  # one of ALL, BENCHMARK
+    "name": pl.String,  # of the benchmark
+    "arm": pl.String,  # sets of one rule, that differ in their size
+    "set": pl.String,
+    "rows": pl.Int64,  # that were trained on
+    "seeds": pl.Int64,  # models trained on it
+    "questions": pl.Int64,
+    "accuracy": pl.Float64,  # shares of 1, mean over seeds and questions
+    "ci_low": pl.Float64,  # over questions and seeds
+    "ci_high": pl.Float64,
+    "by_seed": pl.String,  # accuracies in percent
+    "seeds_apart": pl.Float64,  # their standard deviation, points
+    "frontier": pl.Boolean,  # no set is as accurate with fewer rows, or more with as many
+    "tokens": pl.Int64,  # trained on in one run, epochs and prompts included
+    "device_hours": pl.Float64,  # of training one model
+    "note": pl.String,
+}
+
+# One row per scope and two sets that differ in rule or in size.
+SET_PAIRS = {
+    "scope": pl.String,
+    "name": pl.String,
+    "asks": pl.String,  # "equal rows", "more rows" of one rule, "every row"
+    "set_a": pl.String,
+    "set_b": pl.String,
+    "difference": pl.Float64,  # b - a, percentage points
+    "difference_low": pl.Float64,  # over questions and seeds, of this pair alone
+    "difference_high": pl.Float64,
+    "df": pl.Float64,  # degrees of freedom of the interval; null: without end
+    "p": pl.Float64,  # of this pair alone
+    "p_adjusted": pl.Float64,  # Holm's, over all pairs of the first scope; null in the others
+    "verdict": pl.String,  # of b: "better", "worse", "no change", "not resolved"; null: none
+    "note": pl.String,
 }
 
 # One row per chain (question and draw) and grid of budgets: where along it the answer is right.

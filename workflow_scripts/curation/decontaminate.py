@@ -17,7 +17,12 @@ from workflow_scripts.common.settings.curation import DecontaminateSettings
 from workflow_scripts.common.tables.benchmark import read_questions
 from workflow_scripts.common.tables.pool import DECISIONS
 from workflow_scripts.curation.pool import scan_rows
-from workflow_scripts.curation.shared_text import COLUMNS, contamination_facts, decontaminate
+from workflow_scripts.curation.shared_text import (
+    COLUMNS,
+    contamination_facts,
+    decontaminate,
+    for_responses,
+)
 
 
 def work(args: argparse.Namespace) -> None:
@@ -27,7 +32,11 @@ def work(args: argparse.Namespace) -> None:
     kept = DECISIONS.read(args.quality).filter("keep")
     length = pl.col("trace").str.len_chars().fill_null(0).alias("trace_characters")
     rows = scan_rows(args.pool, kept["row_id"], [*COLUMNS[:-1], length])
-    decisions, findings = decontaminate(rows, questions, settings)
+    asked = rows.unique("question", keep="first", maintain_order=True)
+    compared = asked if settings.responses else rows
+    decisions, findings = decontaminate(compared, questions, settings)
+    if settings.responses:
+        decisions = for_responses(decisions, rows)
     facts = contamination_facts(findings)
     frame = DECISIONS.frame([asdict(decision) for decision in decisions])
     DECISIONS.write(args.decontamination, frame, provenance(args.settings))

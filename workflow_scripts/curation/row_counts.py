@@ -149,14 +149,22 @@ def group_of(reason: str) -> str:
     return next((name for name, reasons in GROUPS.items() if reason in reasons), "format")
 
 
-def eligible_ids(decisions: Mapping[str, pl.DataFrame], selector: str) -> pl.Series:
-    """Ids of the rows that a selector chooses from: the hard ones, or all clean ones."""
-    hard = find_selector(selector)[0].hard
+def eligible_ids(
+    decisions: Mapping[str, pl.DataFrame], name: str, rules: Mapping[str, str] | None = None
+) -> pl.Series:
+    """Ids of the rows that a set is chosen from: the hard ones, or all clean ones.
+
+    rules  selectors of the sets that are no selector's own
+    """
+    hard = find_selector((rules or {}).get(name, name))[0].hard
     return decisions["difficulty" if hard else "decontamination"].filter("keep")["row_id"]
 
 
 def funnel(
-    rows: int, decisions: Mapping[str, pl.DataFrame], sets: Mapping[str, pl.DataFrame]
+    rows: int,
+    decisions: Mapping[str, pl.DataFrame],
+    sets: Mapping[str, pl.DataFrame],
+    rules: Mapping[str, str] | None = None,
 ) -> pl.DataFrame:
     """One row per stage and reason, and one with reason "total" per stage that the paper counts by.
 
@@ -175,7 +183,7 @@ def funnel(
             lines.append((name, reason, count, left, None))
         lines.append((name, "total", before - left, left, FUNNEL.get(name)))
     for selector, frame in sets.items():
-        entered = eligible_ids(decisions, selector).len()
+        entered = eligible_ids(decisions, selector, rules).len()
         removed = max(0, entered - frame.height)
         lines.append(("selection", selector, removed, frame.height, FUNNEL.get(selector)))
     return pl.DataFrame(lines, schema=FUNNEL_SCHEMA, orient="row")

@@ -18,8 +18,11 @@ from workflow_scripts.curation.selection import (
     Request,
     check_pins,
     choose,
+    chosen_rule,
     eligible_rows,
     find_selector,
+    in_order,
+    of_teacher,
     read_decisions,
     require_enough,
     selected_frame,
@@ -31,23 +34,26 @@ from workflow_scripts.curation.selection import (
 def work(args: argparse.Namespace) -> None:
     """Draw one training set from the rows that every filter kept."""
     settings = read(SelectSettings, args.settings, "--settings")
-    name, options = settings.selector, settings.selection
-    selector, size = find_selector(name)
+    options, rule = settings.selection, chosen_rule(settings)
+    selector, size = find_selector(rule)
+    size = settings.size or size or options.size
     paths = {stage_name: getattr(args, stage_name) for stage_name in STAGES}
-    ids = scan_columns(args.pool, ["row_id"])["row_id"]
-    decisions = read_decisions(paths, ids)
+    labels = scan_columns(args.pool, ["row_id", "teacher_correct"])
+    decisions = read_decisions(paths, labels["row_id"])
     last = decisions["difficulty" if selector.hard else "decontamination"]
-    eligible = last.filter("keep")["row_id"]
+    eligible = of_teacher(last.filter("keep")["row_id"], labels, settings.teacher)
     check_pins(options.pins, pool_sources(args.pool))
     stages = [stage(stage_name, decisions[stage_name]) for stage_name in STAGES]
     rows = eligible_rows(args.pool, eligible, LENGTHS.read(args.lengths))
-    require_enough(name, rows, size or options.size, stages, selector.hard, options)
-    picks = choose(name, Request(rows, options.size, options, settings.seed))
-    frame = selected_frame(args.pool, rows, picks)
+    require_enough(rule, rows, size, stages, selector.hard, options, settings)
+    base = options.size if rule != settings.selector else size
+    picks = choose(rule, Request(rows, base, options, settings.seed))
+    frame = in_order(selected_frame(args.pool, rows, picks), settings.order)
     SELECTED.write(args.set, frame, provenance(args.settings, "tokenizers", "transformers"))
-    facts = set_facts(name, frame, rows, stages)
-    write_json(args.counts, {**facts, "tokenizer": args.settings["tokenizer"]})
-    log.info("%s: %d of %d eligible rows", name, frame.height, rows.height)
+    facts = set_facts(settings.name or settings.selector, frame, rows, stages)
+    own = {key: args.settings[key] for key in ("teacher", "order") if key in args.settings}
+    write_json(args.counts, {**facts, **own, "tokenizer": args.settings["tokenizer"]})
+    log.info("%s: %d of %d eligible rows", facts["selector"], frame.height, rows.height)
 
 
 def main() -> None:

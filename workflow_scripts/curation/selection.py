@@ -16,8 +16,15 @@ import polars as pl
 
 from workflow_scripts.common.errors import ConfigError, InputError, UserError
 from workflow_scripts.common.provenance import canonical_json
-from workflow_scripts.common.settings.curation import Pins, Selection
-from workflow_scripts.common.tables.pool import DECISIONS, POOL, SELECTED
+from workflow_scripts.common.settings.curation import Pins, Selection, SelectSettings
+from workflow_scripts.common.settings.sets import Order, Teacher
+from workflow_scripts.common.tables.pool import (
+    DECISIONS,
+    POOL,
+    SELECTED,
+    label_names,
+    with_labels,
+)
 from workflow_scripts.curation.keyed_random import uniform
 from workflow_scripts.curation.lengths import TERMS, limo_scores
 from workflow_scripts.curation.pool import NAMED_SOURCES, UNKNOWN, scan_rows
@@ -381,6 +388,43 @@ def find_selector(name: str) -> tuple[Selector, int | None]:
     raise ConfigError(f"selector {name!r}: use one of {', '.join(SELECTORS)}, size-N")
 
 
+def chosen_rule(settings: SelectSettings) -> str:
+    """The selector of a set: s1k of a size of its own is one of the nested `size-N`.
+
+    The other selectors take rows in an order that does not depend on the size: they are nested.
+    """
+    if settings.selector == "s1k" and settings.size is not None:
+        return f"size-{settings.size}"
+    return settings.selector
+
+
+def of_teacher(row_ids: pl.Series, labels: pl.DataFrame, asked: Teacher) -> pl.Series:
+    """The rows whose teacher was right, or wrong, or all of them.
+
+    labels  row_id and teacher_correct of the pool; a row without label is neither right nor wrong
+    """
+    if asked == "any":
+        return row_ids
+    found = labels.filter(pl.col("teacher_correct") == (asked == "right"))["row_id"]
+    return row_ids.filter(row_ids.is_in(found.implode()))
+
+
+def in_order(frame: pl.DataFrame, order: Order) -> pl.DataFrame:
+    """A SELECTED table in the order in which training sees it, where that is not by the seed.
+
+    length      the shortest traces first
+    difficulty  the easiest first: the more solvers were right, the easier; then the shorter
+    """
+    if order == "seed":
+        return frame
+    names = label_names(frame) if order == "difficulty" and frame.height else []
+    right = pl.sum_horizontal([pl.col(name).fill_null(value=False) for name in names] or pl.lit(0))
+    easy = with_labels(frame.select("row_id", "labels"), names).select("row_id", easy=right)
+    ordered = frame.join(easy, on="row_id", how="left", maintain_order="left")
+    by = ["easy", "tokens", "row_id"] if names else ["tokens", "row_id"]
+    return ordered.sort(by, descending=[name == "easy" for name in by]).drop("easy")
+
+
 def choose(name: str, request: Request) -> list[Pick]:
     """Exactly the number of rows asked for, in the order in which they were taken."""
     selector, size = find_selector(name)
@@ -409,22 +453,30 @@ def require_enough(
     stages: Sequence[Stage],
     hard: bool,
     options: Selection,
+    asked: SelectSettings | None = None,
 ) -> None:
     """UserError with every stage's survivors when `size` rows cannot be chosen from `rows`.
 
-    `options` is the config's `curation.selection`.
+    `options` is the config's `curation.selection`, `asked` the set where it is one of `sets`.
     """
     reachable = available(name, rows, options)
+    own = asked is not None and asked.name is not None
+    who = f"set {asked.name} ({name})" if own and asked else f"selector {name}"
+    teacher = "" if asked is None or asked.teacher == "any" else f"; teacher {asked.teacher}"
     if name == "full":
         if not rows.height:
-            raise UserError(f"no row survived the filters: {_lines(stages, hard)}")
+            raise UserError(f"no row survived the filters: {_lines(stages, hard)}{teacher}")
         return
     if reachable >= size:
         return
     unlabelled = rows.height - reachable
     domains = f"; {unlabelled:,} survivors have no domain and cannot be drawn" if unlabelled else ""
     fix = "Relax the filter that took most, or " + (
-        "train on a smaller set" if name.startswith("size-") else "lower curation.selection.size"
+        "lower the `size` of the set"
+        if own
+        else "train on a smaller set"
+        if name.startswith("size-")
+        else "lower curation.selection.size"
     )
     if rows.height >= size:  # the labels are what is missing, not the rows
         fix = (
@@ -432,8 +484,8 @@ def require_enough(
             "needs no domains: random, longest or limo"
         )
     raise UserError(
-        f"selector {name} needs {size:,} rows and {reachable:,} are left: {_lines(stages, hard)}"
-        f"{domains}. {fix}"
+        f"{who} needs {size:,} rows and {reachable:,} are left: {_lines(stages, hard)}"
+        f"{teacher}{domains}. {fix}"
     )
 
 

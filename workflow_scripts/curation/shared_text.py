@@ -12,7 +12,7 @@ was set apart.
 
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
@@ -249,6 +249,14 @@ def decontaminate(
     duplicates, plain = _duplicates(pool, removed, settings)
     findings = Findings(settings, rows, questions, matches, stock, duplicates, plain, removed)
     return _decisions(findings), findings
+
+
+def for_responses(decisions: Sequence[Decision], rows: pl.DataFrame) -> list[Decision]:
+    """A decision on each row (row_id, question) from those on one row of every question."""
+    made = {decision.row_id: decision for decision in decisions}
+    pairs = list(rows.sort("row_id").select("row_id", "question").iter_rows())
+    asked = {question: made[row_id] for row_id, question in pairs if row_id in made}
+    return [replace(asked[question], row_id=row_id) for row_id, question in pairs]
 
 
 def _not_real(rows: int, matches: list[Match]) -> list[int]:

@@ -40,7 +40,7 @@ def work(args: argparse.Namespace) -> None:
     decisions = read_decisions({name: getattr(args, name) for name in STAGES}, labels["row_id"])
     names = settings.selectors
     sets = {name: SELECTED.read(path) for name, path in zip(names, args.sets, strict=True)}
-    eligible = eligible_ids(decisions, names[0] if names else "s1k")
+    eligible = eligible_ids(decisions, names[0] if names else "s1k", settings.rules)
     domains, sources = domain_table(labels, eligible, sets), source_table(labels, eligible, sets)
     dropped = dropped_rows(decisions, labels)
     kept = labels.filter(pl.col("row_id").is_in(eligible.implode()))
@@ -53,7 +53,7 @@ def work(args: argparse.Namespace) -> None:
     correlations, used = rank_correlations(args.pool, clean, settings.seed)
     balances = {"pool": labels, "eligible": kept, **sets}
     evidence = Evidence(
-        funnel(labels.height, decisions, sets),
+        funnel(labels.height, decisions, sets, settings.rules),
         domains,
         sources,
         dropped,

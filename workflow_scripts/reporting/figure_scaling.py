@@ -279,7 +279,7 @@ def _labels(drawn: pl.DataFrame, background: pl.DataFrame, limits: pl.DataFrame)
         tokens=pl.col("mean_thinking_tokens").log10(),
     )
     told = pl.Series([_text(row) for row in drawn.iter_rows(named=True)], dtype=pl.String)
-    nothing = pl.Series([""] * (spots.height - drawn.height))
+    nothing = pl.Series([""] * (spots.height - drawn.height), dtype=pl.String)
     before = spots.height - drawn.height - background.height
     label = pl.concat([nothing[:before], told, nothing[before:]])
     spots = spots.with_columns(label=label)

@@ -27,6 +27,16 @@ QUOTED: tuple[tuple[Any, ...], ...] = (
     ("s1-32B, class-conditional long", 91.4, 36.7, 51.0, "arXiv 2501.19393, table 14"),
     ("Qwen2.5-3B-Instruct, own prompts", 65.9, None, 30.3, "Qwen2.5 release notes"),
 )
+# Training set, its rows, and accuracy as above: s1's ablations of the set (arXiv 2501.19393, table
+# 2), one run each of Qwen2.5-32B-Instruct with thinking capped near 30,000 tokens.
+SET_BENCHMARKS = BENCHMARKS
+QUOTED_SETS: tuple[tuple[Any, ...], ...] = (
+    ("s1K", 1000, 93.0, 50.0, 57.6),
+    ("1K-random", 1000, 90.6, 36.7, 52.0),
+    ("1K-diverse", 1000, 91.2, 26.7, 54.6),
+    ("1K-longest", 1000, 90.4, 33.3, 59.6),
+    ("59K-full", 58986, 92.8, 53.3, 58.1),
+)
 QUOTED_COSTS = (
     ("s1-32B, training (arXiv 2501.19393)", "26 min on 16 H100, about 7 GPU hours"),
     ("59K-full, training (same paper)", "394 H100 hours"),
@@ -60,6 +70,12 @@ def slopes_again() -> Iterator[tuple[str, float]]:
         tokens, percents = np.array(runs, float).T
         found = slopes(tokens, percents / 100, tie=0.01)
         yield number(found.per_doubling if found else None), said
+
+
+def published_sets(benchmark: str) -> list[tuple[str, int, float]]:
+    """Name, rows and accuracy (percent) of the published sets on a benchmark."""
+    at = 2 + SET_BENCHMARKS.index(benchmark)
+    return [(own[0], own[1], own[at]) for own in QUOTED_SETS]
 
 
 def figures(results: Results) -> str:

@@ -10,6 +10,7 @@ import jinja2
 import polars as pl
 
 from workflow_scripts.analysis.contrasts import MATCHED, SEEDS
+from workflow_scripts.analysis.expectations import in_short
 from workflow_scripts.analysis.pairs import COMPARISONS
 from workflow_scripts.analysis.tables import TRUNCATED
 from workflow_scripts.common.forms import DELIMITERS
@@ -21,8 +22,10 @@ from workflow_scripts.common.tables.manifests import IMPORTED, ModelForm
 from workflow_scripts.reporting import (
     answer_findings,
     costs,
+    data_costs,
     draw_findings,
     estimates,
+    expectation_table,
     findings,
     model_findings,
     no_scaling,
@@ -84,6 +87,8 @@ class Extras:
     date         UTC day on which the newest engine manifest was written, ISO; "" where unknown
     prefixes     cells' rows compared with their chains, and how many were no prefix
     runs, took   of the study's jobs: every run that is known, and what the last ones cost
+    expectations  rows of the table EXPECTATIONS; none where nothing is expected
+    data         what went into the pool and the traces
     table_bytes  size of each model's generation tables
     """
 
@@ -92,6 +97,7 @@ class Extras:
     notes: str  # Markdown: the user's own files; "" when none are configured
     examples: Sequence[Shown]
     clean: str  # Markdown: accuracy without touched questions; "" where nothing is trained
+    data: data_costs.DataWork
     plots: Sequence[Path]
     table_bytes: Mapping[str, int]
     date: str
@@ -100,6 +106,7 @@ class Extras:
     took: Sequence[study_log.Cost]
     imported: str = ""  # Markdown: models of other harnesses; "" where there are none
     disagreements: str = ""  # Markdown: responses that their harness judges otherwise
+    expectations: Sequence[Mapping[str, Any]] = ()
 
 
 def report(results: Results, extras: Extras, folder: Path) -> str:
@@ -166,6 +173,8 @@ def _body(results: Results, extras: Extras) -> dict[str, Any]:
     shown = [e for e in extras.examples if e.rule in SHOWN_IN_BODY] or list(extras.examples[:1])
     hours = costs.total_device_hours(results)
     lines = [example.line for example in extras.examples]
+    told = extras.expectations
+    expected = [f"{in_short(told)} ([table](#expectations))."] if told else []
     return {
         "about": plain(settings.get("about", "")),
         "imported": extras.imported,
@@ -177,7 +186,8 @@ def _body(results: Results, extras: Extras) -> dict[str, Any]:
         "models_table": model_findings.front_table(results),
         "ranking": list(model_findings.sentences(results)),
         "model_costs": model_findings.cost_table(results),
-        "limits": _limits(results),
+        "limits": _limits(results) + expected,
+        "expectations": expectation_table.section(results, extras.expectations),
         "example_link": extras.examples[0].line[1] if extras.examples else "",
         "error": percent(1 - settings["analysis"]["confidence"], 0),
         "smallest": f"{settings['analysis']['smallest_effect']:g}",
@@ -199,6 +209,7 @@ def _body(results: Results, extras: Extras) -> dict[str, Any]:
         "examples_table": table(LINE_HEADERS, lines, left=5) if lines else "",
         "examples_shown": [demoted(example.brief, 0) for example in shown],
         "device_hours": number(hours, 3) if hours else "",
+        **data_costs.values(results, extras.data),
         "decoding_costs": costs.engine_table(results),
         "training_costs": costs.training_table(results),
         "configured": published.configured(settings),

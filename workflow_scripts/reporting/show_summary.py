@@ -5,8 +5,11 @@ import sys
 from argparse import Namespace
 
 from workflow_scripts.analysis import loading
+from workflow_scripts.analysis.expectations import broken, in_short
+from workflow_scripts.analysis.tables import EXPECTATIONS, read_table
 from workflow_scripts.common.artifacts import read_json, write_text
 from workflow_scripts.common.job import MANY, ONE, run
+from workflow_scripts.common.settings.analysis import FAIL, WARN
 from workflow_scripts.reporting.study_results import TableFiles, results
 from workflow_scripts.reporting.terminal import summary
 
@@ -14,7 +17,7 @@ INPUTS = {
     **dict.fromkeys(
         ("points", "contrasts", "metrics", "pairs", "quality", "checks", "report"), ONE
     ),
-    **dict.fromkeys(("engines", "training"), MANY),
+    **dict.fromkeys(("engines", "training", "expectations"), MANY),
 }
 
 
@@ -28,7 +31,10 @@ def work(args: Namespace) -> None:
         loading.trainings(args.training),
         args.settings,
     )
-    text = summary(found, args.report)
+    rows = [row for path in args.expectations for row in read_table(path, EXPECTATIONS).to_dicts()]
+    outside = [*broken(rows, FAIL), *broken(rows, WARN)]
+    expected = [in_short(rows), *(f"  {message}" for message in outside)] if rows else []
+    text = summary(found, args.report, expected)
     write_text(args.summary, text)
     terminal = int(os.environ.get("S1FLOW_TERMINAL_FD", "2"))
     sys.stderr.flush()

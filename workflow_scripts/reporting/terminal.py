@@ -15,8 +15,11 @@ from workflow_scripts.reporting.study_results import Results
 WIDTH = 100
 
 
-def summary(results: Results, report: Path) -> str:
-    """Headline cells with intervals, the answer, data quality, cost, and where the report is."""
+def summary(results: Results, report: Path, expectations: Sequence[str] = ()) -> str:
+    """Headline cells with intervals, the answer, data quality, cost, and where the report is.
+
+    expectations  lines on what the config expected of the results
+    """
     counted, expected = results.quality["counted_cells"], results.quality["expected_cells"]
     errors = sum(f["severity"] == "error" for f in results.findings)
     hours = total_device_hours(results)
@@ -28,6 +31,7 @@ def summary(results: Results, report: Path) -> str:
         *textwrap.wrap(answer(results), WIDTH),
         f"{counted} of {expected} cells, {errors} data-quality errors, "
         + (f"{number(hours, 2)} device hours" if hours else "cost not measured"),
+        *expectations,
         f"report: {report}",
     ]
     return "\n".join(lines) + "\n"

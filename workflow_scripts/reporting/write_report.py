@@ -9,12 +9,13 @@ from typing import Any
 import polars as pl
 
 from workflow_scripts.analysis import loading
-from workflow_scripts.analysis.tables import OUTCOMES
+from workflow_scripts.analysis.tables import EXPECTATIONS, OUTCOMES, read_table
 from workflow_scripts.common.artifacts import read_facts, read_json, reading, write_text
 from workflow_scripts.common.errors import InputError
 from workflow_scripts.common.job import MANY, ONE, log, run
 from workflow_scripts.common.tables.manifests import IMPORTED
 from workflow_scripts.reporting import examples, imported_models, study_log
+from workflow_scripts.reporting.data_costs import DataWork
 from workflow_scripts.reporting.estimates import table_bytes
 from workflow_scripts.reporting.html import page
 from workflow_scripts.reporting.markdown import table
@@ -42,8 +43,9 @@ INPUTS = {
     **dict.fromkeys(("votes", "draws", "repeats"), ONE),
     **dict.fromkeys(("ranking", "ranking_pairs", "ranking_checks"), MANY),
     **dict.fromkeys(("curation_md", "contamination", "touched"), MANY),
+    **dict.fromkeys(("upstream", "traces", "teachers"), MANY),
     **dict.fromkeys(("engines", "training", "plots", "generations", "grades"), MANY),
-    **dict.fromkeys(("benchmarks", "notes"), MANY),
+    **dict.fromkeys(("benchmarks", "notes", "expectations"), MANY),
     **dict.fromkeys(("imports", "verdicts", "disagreements"), MANY),
 }
 
@@ -88,6 +90,7 @@ def work(args: Namespace) -> None:
         notes="\n\n".join(text(path) for path in args.notes),
         examples=list(shown),
         clean=_clean(found, outcomes, args.touched),
+        data=DataWork.read(args.upstream, args.traces, args.teachers),
         plots=args.plots,
         table_bytes=table_bytes(args.generations),
         date=_date(args.engines),
@@ -96,6 +99,7 @@ def work(args: Namespace) -> None:
         took=study_log.read_costs(folder_of(args.settings)),
         imported=imported_models.section(args.imports, args.verdicts, *_titles(found)),
         disagreements=imported_models.listed(args.disagreements, *_titles(found)),
+        expectations=[row for p in args.expectations for row in rows_of(p)],
     )
     folder = args.markdown.parent
     for made, markdown, html in (
@@ -111,6 +115,11 @@ def work(args: Namespace) -> None:
 def _titles(found: Results) -> tuple[dict[str, str], dict[str, str]]:
     """Titles of models and of benchmarks."""
     return found.model_titles, found.dataset_titles
+
+
+def rows_of(path: Path) -> list[dict[str, Any]]:
+    """Rows of the table of expectations."""
+    return read_table(path, EXPECTATIONS).to_dicts()
 
 
 def folder_of(settings: dict[str, Any]) -> Path:

@@ -43,6 +43,7 @@ def identity(settings: TrainSettings, store: TokenStore, base: ModelCard) -> dic
         "base_config": base.config_digest,
         "recipe": recipe,
         "seed": settings.seed,
+        **({} if settings.shuffle else {"shuffle": False}),
         "precision": settings.precision,
         "micro_batch_tokens": settings.micro_batch_tokens,
         "attention": settings.attention,

@@ -48,13 +48,14 @@ class TrainSettings:
     """The `--settings` of the train rule. See config.yaml for the meaning of each key.
 
     `weights` and `checkpoints` are folders outside the rule's declared outputs; `device` is
-    `auto`, `cuda` or `cpu`.
+    `auto`, `cuda` or `cpu`. Without `shuffle` every epoch has the samples in their own order.
     """
 
     name: str
     weights: str
     checkpoints: str
     seed: int = 42
+    shuffle: bool = True
     recipe: Recipe = field(default_factory=Recipe)
     precision: str = "bf16"
     micro_batch_tokens: int | str = "auto"

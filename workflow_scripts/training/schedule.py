@@ -23,13 +23,15 @@ class Schedule:
     """Data order of a run: `epochs` shuffles of `count` samples, `batch_size` per step.
 
     The last step of an epoch holds what is left, so every sample is seen exactly once per epoch:
-    1,000 samples at 16 per step are 63 steps per epoch, 315 in five, as in s1.
+    1,000 samples at 16 per step are 63 steps per epoch, 315 in five, as in s1. Without `shuffle`
+    every epoch has the samples in their own order.
     """
 
     count: int
     batch_size: int
     epochs: int
     seed: int
+    shuffle: bool = True
 
     @property
     def steps_per_epoch(self) -> int:
@@ -42,9 +44,11 @@ class Schedule:
         return self.steps_per_epoch * self.epochs
 
     def step(self, index: int) -> list[int]:
-        """Samples of optimiser step `index` (from 0), in shuffled order."""
+        """Samples of optimiser step `index` (from 0), in the order of its epoch."""
         epoch, place = divmod(index, self.steps_per_epoch)
-        order = np.random.default_rng([self.seed, epoch]).permutation(self.count)
+        order = np.arange(self.count)
+        if self.shuffle:
+            order = np.random.default_rng([self.seed, epoch]).permutation(self.count)
         return order[place * self.batch_size : (place + 1) * self.batch_size].tolist()
 
 

@@ -158,7 +158,9 @@ def ready_run(
     return Run(
         engine=engine,
         store=store,
-        schedule=Schedule(len(store), recipe.batch_size, recipe.epochs, settings.seed),
+        schedule=Schedule(
+            len(store), recipe.batch_size, recipe.epochs, settings.seed, settings.shuffle
+        ),
         recipe=recipe,
         plan=plan,
         shape=model_shape(model.causal_lm),

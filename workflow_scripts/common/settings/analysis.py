@@ -1,9 +1,13 @@
 """Settings of analysis and the report."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any, ClassVar, Literal
 
-from workflow_scripts.common.settings.base import Count, Limit, Name, Whole
+from workflow_scripts.common.settings.base import Count, Limit, Name, Text, Whole
+
+FAIL, WARN = "fail", "warn"
+# Estimands with a family of tests, and so a verdict.
+TESTED = ("cut", "extend", "prompt", "train", "seeds", "matched")
 
 
 @dataclass(frozen=True)
@@ -41,3 +45,48 @@ class Report:
     focus: Name | None = None
     about: str = ""
     notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """What results are expected to be: a range of a number of some cells, or verdicts on them.
+
+    cell      [MODEL/]BENCHMARK METHOD[@BUDGET], `*` for any; without a budget the unbounded one
+    contrast  the cell's contrast of this kind, in points, in place of a number of the cell itself
+    value     number of the cell: accuracy and no-answer in percent, thinking-tokens as a mean
+    least     lower end of the range, which belongs to it
+    most      upper end
+    verdict   words that a contrast's verdict may be
+    severity  of a number outside: warn, or fail, which ends the run with status 1
+    reason    a sentence of yours, shown beside the outcome
+    """
+
+    RULES: ClassVar[dict[str, Any]] = {
+        "anyOf": [{"required": ["least"]}, {"required": ["most"]}, {"required": ["verdict"]}]
+    }
+
+    cell: Text
+    contrast: (
+        Literal[
+            "cut",
+            "extend",
+            "dose",
+            "step",
+            "prompt",
+            "own-form",
+            "train",
+            "train-prefilled",
+            "seeds",
+            "matched",
+            "format",
+        ]
+        | None
+    ) = None
+    value: Literal["accuracy", "no-answer", "thinking-tokens"] = "accuracy"
+    least: float | None = None
+    most: float | None = None
+    verdict: tuple[Literal["helps", "harms", "no change", "mixed", "not resolved"], ...] | None = (
+        None
+    )
+    severity: Literal["warn", "fail"] = WARN
+    reason: str = ""

@@ -6,6 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from workflow_scripts.common.forms import FormName
 from workflow_scripts.common.settings.base import Count, Limit, Name, Share, Text, Whole
 from workflow_scripts.common.settings.inference import Context
+from workflow_scripts.common.settings.sets import SHUFFLED, Order, Teacher
 
 LabelName = Annotated[str, Limit(pattern="^[a-z0-9][a-z0-9_-]*$")]
 S1_LABELS = ("qwen7b_correct", "qwen32b_correct")  # of a pool whose `labels` are not given
@@ -326,8 +327,12 @@ class FilterQualitySettings(Quality):
 
 @dataclass(frozen=True)
 class DecontaminateSettings(Copies):
-    """The config's `curation.decontamination`; benchmarks, `extra` ones too, come as files."""
+    """The config's `curation.decontamination`; benchmarks, `extra` ones too, come as files.
 
+    responses  rows with the same question are responses to it, and no copies of each other
+    """
+
+    responses: bool = False
     seed: Whole = field(kw_only=True)
 
 
@@ -373,12 +378,20 @@ class SelectSettings:
 
     tokenizer  that the lengths were counted with
     selector   s1k, random, diverse, longest, full, limo or size-N
+    name       of one of the config's `sets`, whose keys follow
+    size       rows; default: of the selector
+    teacher    whether the teacher was right
+    order      of the rows in the table
     """
 
     selection: Selection
     tokenizer: Tokenizer
     selector: str
     seed: Whole
+    name: Name | None = None
+    size: Count | None = None
+    teacher: Teacher = "any"
+    order: Order = SHUFFLED
 
 
 @dataclass(frozen=True)
@@ -399,10 +412,14 @@ class ReadSetSettings(Reading):
 
 @dataclass(frozen=True)
 class SummariseCurationSettings:
-    """The training sets, in the order of their files, the main one first."""
+    """The training sets, in the order of their files, the main one first.
+
+    rules  selectors of those that are no selector's own
+    """
 
     selectors: tuple[str, ...]
     seed: Whole
+    rules: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

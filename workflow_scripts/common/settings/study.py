@@ -1,25 +1,28 @@
 """The whole config: its sections and the models. Rules get slices of it; no stage imports this."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from workflow_scripts.common.delimiters import Delimiters
 from workflow_scripts.common.errors import ConfigError
 from workflow_scripts.common.forms import FormName
-from workflow_scripts.common.settings.analysis import Analysis, Report
+from workflow_scripts.common.settings.analysis import Analysis, Expectation, Report
 from workflow_scripts.common.settings.base import Count, Limit, Name, PartOf, Text, Texts, Whole
 from workflow_scripts.common.settings.curation import SHELVED, Benchmark, Curation, Form, Pool
 from workflow_scripts.common.settings.grading import Grading
 from workflow_scripts.common.settings.imported import Imported
 from workflow_scripts.common.settings.inference import Context, Inference, ModelSampling
 from workflow_scripts.common.settings.inference import Method as MethodEntry
+from workflow_scripts.common.settings.sets import TrainingSet
+from workflow_scripts.common.settings.traces import Traces
 from workflow_scripts.common.settings.training import Recipe, Training
 
-SETS = (  # a selector, or a file with the rows
-    "^(s1k|random|diverse|longest|full|limo|size-[1-9][0-9]*"
+SETS = (  # a selector, one of `sets`, or a file with the rows
+    "^(?!size-0)([a-z0-9][a-z0-9-]*"
     r"|.+\.(parquet|arrow|jsonl|ndjson|json|csv|tsv)(\.(gz|zst))?)$"
 )
+ALL_SETS = "all"
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,8 @@ class Train:
     """How a model is trained here.
 
     base     name of the model that it starts from
-    set      selector of its training set, or a file with the rows
+    set      of its rows: a selector, one of `sets`, or a file
+    sets     several of `sets`, or all: a model for each, named NAME-SET
     recipe   overrides keys of training.recipe
     seed     its own, in place of the study's
     seeds    several: a model for each, named NAME-SEED, all of the family NAME
@@ -36,8 +40,11 @@ class Train:
     columns  of a file, as of the pool
     """
 
+    RULES: ClassVar[dict[str, Any]] = {"oneOf": [{"required": ["set"]}, {"required": ["sets"]}]}
+
     base: Name
-    set: Annotated[str, Limit(pattern=SETS)]
+    set: Annotated[str, Limit(pattern=SETS)] | None = None
+    sets: Literal["all"] | Annotated[tuple[Name, ...], Limit(minItems=1)] | None = None
     recipe: Annotated[dict[str, Any], PartOf(Recipe)] = field(default_factory=dict)
     seed: Whole | None = None
     seeds: Annotated[tuple[Whole, ...], Limit(minItems=1)] | None = None
@@ -92,6 +99,30 @@ class Model:
     context: Context | None = None
     methods: Annotated[tuple[MethodEntry, ...], Limit(minItems=1)] | None = None
 
+    def each_set(self, known: Mapping[str, TrainingSet]) -> "list[Model]":
+        """One model for each of its training sets, or itself.
+
+        known  the config's `sets`
+        """
+        train = self.train
+        if train is None or train.sets is None:
+            return [self]
+        names = tuple(known) if train.sets == ALL_SETS else train.sets
+        if not names or len(set(names)) != len(names):
+            raise ConfigError(
+                f"models: '{self.name}' has `train.sets: {train.sets}`, "
+                + ("where a set occurs twice" if names else "and `sets:` names none")
+            )
+        return [
+            replace(
+                self,
+                name=f"{self.name}-{name}",
+                title=f"{self.title or self.name}, {_titled(name, known)}",
+                train=replace(train, set=name, sets=None),
+            )
+            for name in names
+        ]
+
     def each_seed(self) -> "list[Model]":
         """One model for each of its training seeds, or itself; ConfigError where they clash."""
         train = self.train
@@ -118,9 +149,22 @@ class Model:
         )
 
 
-def each_model(models: Iterable[Model]) -> tuple[Model, ...]:
-    """The models that a study has: those with several training seeds once for each seed."""
-    return tuple(one for model in models for one in model.each_seed())
+def _titled(name: str, known: Mapping[str, TrainingSet]) -> str:
+    found = known.get(name)
+    if found is None or found.size is None:
+        return found.title or name if found else name
+    return f"{found.title or name} {found.size:,}"
+
+
+def each_model(
+    models: Iterable[Model], sets: Mapping[str, TrainingSet] | None = None
+) -> tuple[Model, ...]:
+    """The models that a study has: one for each training set and each training seed.
+
+    sets  the config's, each of one size
+    """
+    by_set = (one for model in models for one in model.each_set(sets or {}))
+    return tuple(one for model in by_set for one in model.each_seed())
 
 
 @dataclass(frozen=True)
@@ -142,6 +186,9 @@ class Config:
     grading        limits and options of the grader
     analysis       how results are measured
     report         what the report shows
+    expect         what results are expected to be; a run outside warns or fails
+    sets           training sets by name, for `train.set` and `train.sets`
+    traces         traces that are made here, by teachers that answer questions of the pool
     shelf          folders of your own with a file NAME.yaml for each benchmark, before the shelf's
     pathvars       Snakemake's own
     """
@@ -160,5 +207,8 @@ class Config:
     grading: Grading
     analysis: Analysis
     report: Report
+    expect: tuple[Expectation, ...] = ()
+    sets: dict[Name, TrainingSet] = field(default_factory=dict)
+    traces: Traces | None = None
     shelf: tuple[str, ...] = ()
     pathvars: dict[str, Any] = field(default_factory=dict)
