@@ -45,6 +45,7 @@ def analysed(root: Path, plan: Plan) -> Namespace:
         settings=settings | EXTRA,
     )
     args.ranking = args.ranking_pairs = args.ranking_checks = []
+    args.imports = args.verdicts = args.disagreements = []
     args.points.parent.mkdir(parents=True, exist_ok=True)
     analyse(args)
     if len(plan.models) >= MANY:
