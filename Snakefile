@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from snakemake.utils import min_version
+from snakemake_interface_executor_plugins.settings import DeploymentMethod
 
 min_version("9.25")
 sys.path.insert(0, str(workflow.current_basedir))
@@ -15,6 +16,7 @@ sys.path.insert(0, str(workflow.current_basedir))
 from workflow_scripts import rehearsal
 from workflow_scripts.common.code_id import code_id
 from workflow_scripts.common.errors import UserError
+from workflow_scripts.common.history import workflow_started
 from workflow_scripts.file_content import by_content
 from workflow_scripts.host_memory import HostMemory
 from workflow_scripts.rule_settings import RuleSettings
@@ -50,9 +52,14 @@ try:
     SETTINGS = RuleSettings(STUDY)
     if workflow.is_main_process:
         STUDY.check_gpus(workflow.global_resources.get("gpu").value)
+        if DeploymentMethod.APPTAINER in workflow.deployment_settings.deployment_method:
+            STUDY.check_container()
     MEMORY = HostMemory(STUDY)
 except UserError as error:
     sys.exit(f"error: {error}")  # a WorkflowError would add the line of this file
+
+
+container: STUDY.container
 
 
 pathvars:
@@ -63,6 +70,7 @@ pathvars:
 onstart:
     try:
         claim_results(STUDY)
+        workflow_started(Path(STUDY.results), log)
     except UserError as error:
         sys.exit(f"error: {error}")
 
@@ -82,6 +90,7 @@ include: "rules/grading.smk"
 include: "rules/relabel.smk"
 include: "rules/traces.smk"
 include: "rules/analysis.smk"
+include: "rules/shift.smk"
 include: "rules/reporting.smk"
 include: "rules/rehearsal.smk"
 
@@ -104,6 +113,12 @@ rule estimate_training:
     """The part of `estimate` that needs no GPU and no weights."""
     input:
         STUDY.if_trained("<results>/estimates/training.txt"),
+
+
+rule shift:
+    """What training changed, token by token, on the stored generations."""
+    input:
+        lambda w: STUDY.shift_files,
 
 
 rule traces:

@@ -407,6 +407,7 @@ rule write_report:
         imports=STUDY.import_facts,
         verdicts=STUDY.if_imported("<results>/imported/verdicts.csv"),
         disagreements=STUDY.if_imported("<results>/imported/disagreements.csv"),
+        shift=STUDY.shift_tables if STUDY.config["shift"]["measure"] else [],
         expectations=STUDY.if_expected("<results>/analysis/expectations.csv"),
     output:
         markdown="<results>/report/report.md",
@@ -441,7 +442,7 @@ rule write_report:
             "answer_curves confidence_stop endings answer_checks votes draws repeats ranking "
             "ranking_pairs ranking_checks set_table set_pairs set_checks curation_md "
             "contamination touched upstream traces teachers engines training plots grades "
-            "benchmarks notes imports verdicts disagreements expectations",
+            "benchmarks notes imports verdicts disagreements expectations shift",
             outputs="markdown html appendix appendix_html",
             params="generations settings",
         )

@@ -42,6 +42,7 @@ COMMANDS = (
     Command("run", "run", "run a study: snakemake with the workflow of this installation"),
     Command("estimate", "estimate", "what a study will take: hours, tokens, memory, disk"),
     Command("show-prompts", "show_prompts", "what every model will be sent, id by id"),
+    Command("status", "status", "how far a study is, from its files: progress, rates, what died"),
     Command("compare", "compare", "studies side by side: what differs, and whether it is real"),
     Command("grade", "grade", "grade answers in a file, without the workflow"),
     Command("import", "import_", "read and grade what another harness wrote"),

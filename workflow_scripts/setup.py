@@ -5,14 +5,16 @@
     python3 -m workflow_scripts.setup install --gpu  # the environment alone, with a GPU
     python3 -m workflow_scripts.setup install --dev  # with the tools of developers
 
-Uses nothing but the standard library. Everything goes into `.venv/` of the checkout; a second call
-finds it and goes on at once. Words after `demo` or `test` are passed to snakemake or pytest.
+Uses nothing but the standard library, and uv in place of pip where it is on PATH (S1FLOW_NO_UV=1:
+pip all the same). Everything goes into `.venv/` of the checkout; a second call finds it and goes on
+at once. Words after `demo` or `test` are passed to snakemake or pytest.
 """
 
 import argparse
 import hashlib
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -104,8 +106,36 @@ def torch_pin(lock: Path) -> str:
 
 
 def pip(*words: str) -> None:
-    """Install into `.venv`."""
+    """Install into `.venv`, with uv where it is at hand, else and where uv fails with pip."""
+    uv = None if os.environ.get("S1FLOW_NO_UV") else shutil.which("uv")
+    if uv is not None:
+        command = [uv, "pip", "install", "--quiet", "--python", str(VENV / "bin/python"), *words]
+        done = subprocess.run(command, cwd=ROOT, env={**os.environ, **as_uv(pip_settings())})
+        if done.returncode == 0:
+            return
+        say("uv could not install them (its message is above); going on with pip")
     run("python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *words)
+
+
+def pip_settings() -> dict[str, str]:
+    """What pip is told by its files and variables, by option: `extra-index-url`, ..."""
+    words = [str(VENV / "bin/python"), "-m", "pip", "config", "list"]
+    listed = subprocess.run(words, capture_output=True, text=True).stdout
+    lines = re.findall(r"^(?:global|install|:env:)\.([\w-]+)=(['\"])(.*)\2$", listed, re.MULTILINE)
+    return {name: value for name, _, value in lines}
+
+
+def as_uv(settings: dict[str, str]) -> dict[str, str]:
+    """The same as variables of uv, which reads none of pip's; what is set for uv already stays.
+
+    Indexes count alike, as for pip: else a build on an extra index, such as torch for the CPU, is
+    not seen where the main one has the version, too.
+    """
+    names = {"index-url": "UV_DEFAULT_INDEX", "extra-index-url": "UV_INDEX"}
+    names |= {"find-links": "UV_FIND_LINKS", "cert": "SSL_CERT_FILE"}
+    found = {names[option]: settings[option] for option in names if settings.get(option)}
+    found["UV_INDEX_STRATEGY"] = "unsafe-best-match"
+    return {name: value for name, value in found.items() if name not in os.environ}
 
 
 def run(program: str, *words: str) -> None:

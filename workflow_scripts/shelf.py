@@ -17,13 +17,14 @@ from typing import Any
 import yaml
 
 from workflow_scripts.common.errors import ConfigError
+from workflow_scripts.common.home import home
 from workflow_scripts.common.settings.base import read
 from workflow_scripts.common.settings.curation import ShelfFile
 
 Entry = dict[str, Any]
 
 ROOT = Path(__file__).resolve().parents[1]
-SHELF = ROOT / "shelf"
+SHELF = home() / "shelf"
 PAGE = ROOT / "docs/benchmarks.md"
 MARKS = ("<!-- shelf -->\n", "<!-- end of the shelf -->\n")
 FOR_PEOPLE = ("about", "licence")  # keys of a file that no entry has
@@ -112,7 +113,7 @@ def _read(path: Path) -> Entry:
         raise ConfigError(f"{path}: expected keys of a benchmark, such as `format` and `source`")
     if "name" in said or "shelf" in said:
         raise ConfigError(f"{path}: the benchmark's name is the file's; take `name` or `shelf` out")
-    entry = {"name": path.stem, "first": "all", **said}
+    entry = {"name": path.stem, **said}
     read(ShelfFile, entry, str(path))
     return entry
 

@@ -11,7 +11,7 @@ import pytest
 
 from tests.workflow.snakemake_run import PARTS, ROOT
 
-BESIDE = ("data", "pyproject.toml", "README.md", "LICENSE")
+BESIDE = ("data", "s1flow", "shelf", "config", "pyproject.toml", "README.md", "LICENSE")
 READ_OF_DOCS = ("docs/captions/", "docs/attempts.md")
 
 

@@ -2,12 +2,15 @@
 
 import argparse
 import sys
+from pathlib import Path
+
+import yaml
 
 from workflow_scripts.commands.snakemake import become, given, in_checkout
 from workflow_scripts.common.home import home
 
 PASSES_ON = True
-CONFIG = "profiles/demo/study.yaml"
+PROFILE = "profiles/demo/profile.yaml"
 HELP = """\
 Run the demo study: everything is real, only small; two CPU cores and some minutes, no network. Its
 report will be results/demo/report/report.html under the folder that you are in. A second call has
@@ -25,9 +28,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Become snakemake with the demo's config."""
     print("[s1flow] the report will be results/demo/report/report.html", file=sys.stderr)
-    config = CONFIG if in_checkout() else str(home() / CONFIG)
     cores = [] if given(options.words, ("-c", "--cores")) else ["--cores", "2"]
     quiet = (
         [] if given(options.words, ("-q", "--quiet", "-n", "--dry-run")) else ["--quiet", "rules"]
     )
-    become(["report", *options.words, *cores, *quiet, "--configfile", config])
+    become(["report", *options.words, *cores, *quiet, "--configfile", *_overlays()])
+
+
+def _overlays() -> list[str]:
+    """The configs of the demo's profile, which names them as seen from a checkout."""
+    profile = Path(PROFILE) if in_checkout() else home() / PROFILE
+    return yaml.safe_load(profile.read_text())["configfile"]

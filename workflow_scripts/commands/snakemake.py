@@ -11,13 +11,14 @@ from workflow_scripts.common.errors import UserError
 from workflow_scripts.common.home import home
 
 SNAKEFILE = ("-s", "--snakefile")
+WITH_WORKFLOW = ("profiles/", "config/")
 # With one of them the caller has said how many jobs run at a time.
 CORES = ("-c", "--cores", "-j", "--jobs", "--profile", "--workflow-profile", "-e", "--executor")
 
 
 def become(words: Sequence[str]) -> NoReturn:
     """Turn this process into snakemake: its exit status, signals and terminal are its own."""
-    program = [snakemake(), *on_workflow(words), *words]
+    program = [snakemake(), *on_workflow(words), *map(found_at_home, words)]
     sys.stdout.flush()
     os.execvp(program[0], program)
 
@@ -48,6 +49,16 @@ def on_workflow(words: Sequence[str]) -> list[str]:
             file=sys.stderr,
         )
     return ["--snakefile", str(home() / "Snakefile")]
+
+
+def found_at_home(word: str) -> str:
+    """A profile or overlay that came with the workflow, such as `profiles/slurm`, where it lies.
+
+    What lies under that name in the working directory goes before it; other words stay as they are.
+    """
+    option, equals, name = word.rpartition("=") if word.startswith("--") else ("", "", word)
+    theirs = name.startswith(WITH_WORKFLOW) and not Path(name).exists()
+    return f"{option}{equals}{home() / name}" if theirs and (home() / name).exists() else word
 
 
 def in_checkout() -> bool:

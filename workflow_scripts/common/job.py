@@ -102,7 +102,8 @@ def run(
         for name in outputs:
             with writing(getattr(args, name).parent):
                 getattr(args, name).parent.mkdir(parents=True, exist_ok=True)
-        work(args)
+        with history.beating(args.log):
+            work(args)
         history.ended(args.log, history.DONE)
     except UserError as error:
         _failed(args.log, str(error))

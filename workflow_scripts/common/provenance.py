@@ -5,10 +5,10 @@ import json
 import subprocess
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
+from workflow_scripts.common.home import CHECKOUT_OR_SITE, is_installed
+from workflow_scripts.common.home import version as own_version
 
 
 def canonical_json(value: Any) -> str:
@@ -23,7 +23,12 @@ def digest(value: Any) -> str:
 
 @cache
 def git_commit() -> str:
-    """Commit of the checkout, with `+changes` when tracked files differ; `unknown` outside git."""
+    """Commit of the checkout, with `+changes` when tracked files differ; `unknown` outside git.
+
+    Of an installed package its version: a repository around it would be somebody else's.
+    """
+    if is_installed():
+        return f"version {own_version()}"
     try:
         commit = _git("rev-parse", "HEAD")
         return commit + ("+changes" if _git("status", "--porcelain", "-uno") else "")
@@ -33,7 +38,12 @@ def git_commit() -> str:
 
 def _git(*words: str) -> str:
     done = subprocess.run(
-        ["git", *words], cwd=ROOT, check=True, capture_output=True, text=True, timeout=20
+        ["git", *words],
+        cwd=CHECKOUT_OR_SITE,
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=20,
     )
     return done.stdout.strip()
 

@@ -90,9 +90,20 @@ def grade_all(
     With a label, two progress lines are shown: answers found, pairs compared.
     """
     with Pool(limits.threads, limits.timeout, limits.memory_mb) as pool:
-        found_at, found = _find(pool, questions, texts, limits, label)
-        extractions = [found[place] for place in found_at]
-        compared_at, compared = _compare(pool, questions, extractions, label)
+        return grade_with(pool, questions, texts, limits, label)
+
+
+def grade_with(
+    pool: Pool,
+    questions: Sequence[Question],
+    texts: Sequence[str],
+    limits: Limits,
+    label: str | None = None,
+) -> list[Verdict]:
+    """The same with workers that are there already."""
+    found_at, found = _find(pool, questions, texts, limits, label)
+    extractions = [found[place] for place in found_at]
+    compared_at, compared = _compare(pool, questions, extractions, label)
     seen: set[int] = set()
     verdicts = []
     for find_place, compare_place in zip(found_at, compared_at, strict=True):

@@ -204,6 +204,13 @@ class Pool:
                 left -= 1
                 yield result
 
+    def drop_ended(self) -> None:
+        """Forget workers that ended between two runs: they have cost nothing yet."""
+        for member in list(self.workers):
+            if member.process.poll() is not None:
+                member.stop()
+                self.workers.remove(member)
+
     def _start(self, wanted: int) -> None:
         while len(self.workers) < wanted:
             self.workers.append(_Worker(self.timeout, self.memory_mb))

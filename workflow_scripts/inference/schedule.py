@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 
 from workflow_scripts.common.progress import TERMINAL_INTERVAL_S, Progress
-from workflow_scripts.common.tables.generation import FORCED, NATURAL
+from workflow_scripts.common.tables.generation import NATURAL
 from workflow_scripts.inference.chain import Segment
 from workflow_scripts.inference.ends import Watch
 from workflow_scripts.inference.engines.base import Counts, Engine, Output, Request
@@ -320,7 +320,7 @@ class Sweep:
         return {
             "tokens/s": f"{self.counts.decoded / used:,.0f}",
             "chains running": running,
-            "cut": f"{cut / ended:.0%}" if ended else FORCED,
+            "cut": f"{cut / ended:.0%}" if ended else "-",
         }
 
 
