@@ -406,6 +406,9 @@ rule write_report:
         grades=STUDY.grade_tables,
         benchmarks=STUDY.benchmark_tables,
         notes=STUDY.config["report"].get("notes", []),
+        imports=STUDY.import_facts,
+        verdicts=STUDY.if_imported("<results>/imported/verdicts.csv"),
+        disagreements=STUDY.if_imported("<results>/imported/disagreements.csv"),
         shift=STUDY.shift_tables if STUDY.config["shift"]["measure"] else [],
         expectations=STUDY.if_expected("<results>/analysis/expectations.csv"),
     output:
@@ -442,7 +445,7 @@ rule write_report:
             "ranking_pairs ranking_checks set_table set_pairs set_checks set_parts set_overlap "
             "curation_md "
             "contamination touched upstream traces teachers engines training plots grades "
-            "benchmarks notes expectations shift",
+            "benchmarks notes imports verdicts disagreements expectations shift",
             outputs="markdown html appendix appendix_html",
             params="generations settings",
         )

@@ -45,6 +45,7 @@ COMMANDS = (
     Command("status", "status", "how far a study is, from its files: progress, rates, what died"),
     Command("compare", "compare", "studies side by side: what differs, and whether it is real"),
     Command("grade", "grade", "grade answers in a file, without the workflow"),
+    Command("import", "import_", "read and grade what another harness wrote"),
     Command("export", "export", "a finished study in the forms of other projects"),
     Command("publish", "publish", "send an exported folder to a hub, after a question"),
 )

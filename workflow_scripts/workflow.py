@@ -157,7 +157,7 @@ class Study:
         asked = [None, *self.own_samples.values()]
         return any(
             method.samples > 1
-            for model in self.models
+            for model in self.decoded
             for count in asked
             for method in methods(self.section(model), count)
         )

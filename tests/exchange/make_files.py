@@ -3,6 +3,8 @@
     python -m venv TOOL && TOOL/bin/pip install lm_eval==0.4.13    # inspect_ai==0.3.285, lighteval
     TOOL/bin/python tests/exchange/make_files.py lm-eval
 
+An inspect_ai of before it knew reasoning (0.3.60, with textual<1) makes inspect/older.eval.
+
 Each harness asks the questions of questions.json twice; what "the model" answers stands there, too.
 """
 
@@ -116,10 +118,13 @@ metadata: {{version: 1.0}}
 def inspect(folder: Path) -> None:
     """Two tasks, the math one in two epochs, as .eval and as .json."""
     from inspect_ai import Task, eval
+    from inspect_ai import model as models
     from inspect_ai.dataset import Sample
-    from inspect_ai.model import ContentReasoning, ContentText, ModelOutput, ModelUsage, get_model
+    from inspect_ai.model import ContentText, ModelOutput, ModelUsage, get_model
     from inspect_ai.scorer import choice, match
     from inspect_ai.solver import generate, multiple_choice
+
+    older = not hasattr(models, "ContentReasoning")
 
     def told(name: str, draws: int):
         for draw in range(draws):
@@ -129,14 +134,17 @@ def inspect(folder: Path) -> None:
                 if name == "choice":  # the form that this harness asks for
                     said = said.replace("\\boxed{", "ANSWER: ").replace("}", "")
                 output = ModelOutput.from_content("mockllm/model", text)
-                if end:
-                    reason = ContentReasoning(reasoning=thought.removeprefix("<think>").strip())
+                if end and not older:
+                    reason = models.ContentReasoning(
+                        reasoning=thought.removeprefix("<think>").strip()
+                    )
                     output.choices[0].message.content = [reason, ContentText(text=said.strip())]
                     output.completion = said.strip()
-                else:
+                elif not end:
                     output.choices[0].stop_reason = "max_tokens"
+                thought_of = {} if older else {"reasoning_tokens": 12}
                 output.usage = ModelUsage(
-                    input_tokens=30, output_tokens=20, total_tokens=50, reasoning_tokens=12
+                    input_tokens=30, output_tokens=20, total_tokens=50, **thought_of
                 )
                 yield output
 
@@ -177,7 +185,10 @@ def inspect(folder: Path) -> None:
         for file in (folder / "out" / kind).iterdir():
             name = "math" if "math" in file.name else "choice"
             (OUT / "inspect").mkdir(parents=True, exist_ok=True)
-            shutil.copy(file, OUT / "inspect" / f"{name}.{kind}")
+            if older and (name, kind) == ("math", "eval"):
+                shutil.copy(file, OUT / "inspect/older.eval")
+            elif not older and (name, kind) != ("math", "json"):
+                shutil.copy(file, OUT / "inspect" / f"{name}.{kind}")
 
 
 def lighteval(folder: Path) -> None:
@@ -224,7 +235,7 @@ def _kept(made: Path, kept: Path) -> None:
     shutil.rmtree(kept, ignore_errors=True)
     for file in sorted(made.rglob("*")):
         if file.is_file() and file.suffix in (".json", ".jsonl", ".parquet"):
-            target = kept / file.name
+            target = kept / file.name.replace("|", "-")  # no name everywhere
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(file, target)
 

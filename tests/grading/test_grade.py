@@ -48,6 +48,7 @@ def files(tmp_path: Path) -> argparse.Namespace:
     return argparse.Namespace(
         generations=[tmp_path / "natural.parquet", tmp_path / "truncation.parquet"],
         benchmarks=[tmp_path / "b.parquet"],
+        imported=[],
         grades=tmp_path / "grades.parquet",
         settings=SETTINGS,
         threads=1,
@@ -88,6 +89,7 @@ def test_an_interrupt_ends_in_one_line_without_an_orphan(tmp_path: Path) -> None
     command = [
         sys.executable, "-m", "workflow_scripts.grading.grade",
         "--generations", str(tmp_path / "g.parquet"), "--benchmarks", str(tmp_path / "b.parquet"),
+        "--imported",
         "--grades", str(tmp_path / "out.parquet"), "--threads", "2",
         "--settings", json.dumps({**SETTINGS, "timeout": 120.0}), "--log", str(tmp_path / "log"),
     ]  # fmt: skip

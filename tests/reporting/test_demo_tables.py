@@ -75,7 +75,7 @@ def demo(tmp_path_factory):
     made = {name: root / f"{name}.csv" for name in tables}
     made |= {"outcomes": root / "outcomes.parquet"}
     made |= {name: root / f"{name}.json" for name in ("quality", "checks")}
-    args = Namespace(**write_inputs(root), **made, settings=count)
+    args = Namespace(**write_inputs(root), **made, imports=[], settings=count)
     count_points.work(args)
     args.settings = measured
     measure.work(args)

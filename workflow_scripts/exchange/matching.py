@@ -106,6 +106,11 @@ def _listed(prompt: str, count: int) -> tuple[str, ...]:
     return tuple(text for _, text in last) if in_order else ()
 
 
+def listed_options(row: Answered) -> tuple[str, ...]:
+    """The options that a row itself says it was shown; () where it says none."""
+    return _listed(row.prompt or "", 26) or row.options or ()
+
+
 def has_options(row: Answered) -> bool:
     """Whether a row says which options the model was shown."""
     return bool(row.options) or len(_OPTION.findall(row.prompt or "")) > 1

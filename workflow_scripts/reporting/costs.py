@@ -4,6 +4,7 @@ import polars as pl
 
 from workflow_scripts.analysis.study import CELL_KEY
 from workflow_scripts.analysis.tables import VOTING
+from workflow_scripts.common.tables.manifests import IMPORTED
 from workflow_scripts.reporting.markdown import table
 from workflow_scripts.reporting.naming import DASH, number
 from workflow_scripts.reporting.study_results import Results
@@ -48,6 +49,8 @@ def engine_table(results: Results) -> str:
 def _engine_row(results: Results, model: str, title: str) -> list[str]:
     manifest = results.engines[model]
     took, spent = manifest.tokens, manifest.device_seconds
+    if manifest.kind == IMPORTED:
+        return [title, f"`{manifest.digest[:12]}` (files)", manifest.engine, *[DASH] * 7]
     apart = apart_tokens(results.points, model, results.drawn.draws)
     measured = took.decoded and took.wall
     split = f", {manifest.shards} shards" if manifest.shards > 1 else ""

@@ -4,13 +4,16 @@ import polars as pl
 from plotnine import ggplot
 
 from workflow_scripts.reporting.costs import WRITTEN
-from workflow_scripts.reporting.figure_scaling import GUESSING, focus_of, scatter
+from workflow_scripts.reporting.figure_scaling import GUESSING, counted, focus_of, scatter
 from workflow_scripts.reporting.naming import significant
+from workflow_scripts.reporting.style import saying
 
 
 def curves_plot(points: pl.DataFrame, base: str | None, focus: str | None = None) -> ggplot:
     """The scatter of the focus model over thinking and answer tokens."""
-    data = curves_data(points, focus_of(points, base, focus))
+    data, uncounted = counted(curves_data(points, focus_of(points, base, focus)))
+    if data.is_empty():
+        return saying(uncounted)
     return scatter(
         data, None, "Mean tokens a question, answer included (log scale)", _caption(data)
     )

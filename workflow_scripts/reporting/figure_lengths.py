@@ -22,7 +22,7 @@ from plotnine import (
 from workflow_scripts.analysis.tables import NATURAL, TRUNCATED
 from workflow_scripts.common.methods import INFINITE
 from workflow_scripts.common.tables import generation
-from workflow_scripts.reporting.figure_scaling import UNMEASURED
+from workflow_scripts.reporting.figure_scaling import UNMEASURED, counted
 from workflow_scripts.reporting.labels import Panel, placed
 from workflow_scripts.reporting.naming import wrapped
 from workflow_scripts.reporting.style import COLOURS, GREY, INK, LINES, look, saying, scheme
@@ -40,9 +40,10 @@ CAPTION = (
 
 def lengths_plot(points: pl.DataFrame, outcomes: pl.DataFrame) -> ggplot:
     """Cumulative curve of natural thinking lengths; dashed lines are caps with their share."""
+    points, uncounted = counted(points)
     data = lengths_data(points, outcomes)
     if data.is_empty():
-        return saying(UNMEASURED)
+        return saying(uncounted or UNMEASURED)
     models = points["model_title"].unique(maintain_order=True).to_list()
     datasets = points["dataset_title"].unique(maintain_order=True).to_list()
     kinds: dict[Any, Any] = {"model_title": pl.Enum(models), "dataset_title": pl.Enum(datasets)}
@@ -77,7 +78,7 @@ def lengths_plot(points: pl.DataFrame, outcomes: pl.DataFrame) -> ggplot:
         + labs(
             x="Thinking tokens (log scale)",
             y="Ended by themselves (%)",
-            caption=wrapped(CAPTION, PANEL_WIDTH * len(datasets) - 0.7),
+            caption=wrapped(f"{CAPTION} {uncounted}".strip(), PANEL_WIDTH * len(datasets) - 0.7),
         )
         + look(
             PANEL_WIDTH * len(datasets),

@@ -246,9 +246,17 @@ def _undominated(row: dict[str, Any], own: pl.DataFrame, cost: str) -> bool:
     return cheaper.is_empty()
 
 
+def _absent(points: pl.DataFrame, data: pl.DataFrame) -> str:
+    """A sentence on models whose tokens nobody counted; "" where there are none."""
+    titles = points.select("model", "model_title").unique(maintain_order=True).iter_rows()
+    drawn = set(data["model"])
+    absent = [title for name, title in titles if name not in drawn]
+    return f"Not drawn, as nobody counted what they took: {', '.join(absent)}. " if absent else ""
+
+
 def frontier_plot(points: pl.DataFrame, ranking: pl.DataFrame) -> ggplot:
     """Accuracy against what an answer takes, a panel per scope, every model by its name."""
-    data = frontier_data(points, ranking)
+    data = frontier_data(points, ranking).drop_nulls("x")
     panels = data["panel"].unique(maintain_order=True).to_list()
     kinds: dict[Any, Any] = {"panel": pl.Enum(panels), "state": pl.Enum([BEST, BEHIND])}
     shown = data.cast(kinds)
@@ -261,6 +269,7 @@ def frontier_plot(points: pl.DataFrame, ranking: pl.DataFrame) -> ggplot:
     edge = shown.filter(pl.col("state") == BEST).sort("panel", "x")
     columns = min(2, len(panels))
     what = "Device seconds" if measured(ranking) else "Tokens"
+    told = _absent(points, data) + _costs(points, ranking)
     return (
         ggplot(shown.to_pandas(), aes("x", "percent"))
         + geom_linerange(aes(ymin="low", ymax="high"), color=GREY, alpha=0.35, size=0.7)
@@ -279,7 +288,7 @@ def frontier_plot(points: pl.DataFrame, ranking: pl.DataFrame) -> ggplot:
         + labs(
             x=f"{what} of an answer (log scale)",
             y="Accuracy (%)",
-            caption=wrapped(_costs(points, ranking), PANEL_WIDTH * columns - 0.8),
+            caption=wrapped(told, PANEL_WIDTH * columns - 0.8),
         )
         + look(PANEL_WIDTH * columns, (PANEL_HEIGHT + 0.3) * -(-len(panels) // columns) + 1.0)
     )

@@ -58,6 +58,15 @@ def in_focus(points: pl.DataFrame, base: str | None, focus: str | None) -> pl.Da
     return points.filter(pl.col("model").is_in([own, base or own]))
 
 
+def counted(points: pl.DataFrame) -> tuple[pl.DataFrame, str]:
+    """Points whose thinking tokens are known, and a sentence on the models that have none."""
+    known = points.filter(pl.col("mean_thinking_tokens").is_not_null())
+    titles = points["model_title"].unique(maintain_order=True).to_list()
+    absent = [title for title in titles if title not in set(known["model_title"])]
+    told = f"Not drawn, as nobody counted its tokens: {', '.join(absent)}." if absent else ""
+    return known, told
+
+
 def scaling_plot(
     points: pl.DataFrame,
     base: str | None,
@@ -68,10 +77,13 @@ def scaling_plot(
 
     contrasts  of the study: where they have the base at its best form, a line marks it
     """
-    points = in_focus(points, base, focus)
+    points, uncounted = counted(in_focus(points, base, focus))
+    if points.is_empty():
+        return saying(uncounted)
     told = _caption(points, base, not scaling_data(points, base).filter("is_base").is_empty())
     best = best_lines(scaling_data(points, base), contrasts)
     told += "" if best.is_empty() else f" {BEST_LINE}"
+    told += f" {uncounted}" if uncounted else ""
     return scatter(points, base, "Mean thinking tokens (log scale)", told, best)
 
 

@@ -8,6 +8,7 @@ import polars as pl
 from workflow_scripts.analysis.contrasts import CUT, EXTEND, HARMS, HELPS
 from workflow_scripts.analysis.ranking import OPEN
 from workflow_scripts.analysis.tables import BENCHMARK, GROUP
+from workflow_scripts.common.tables.manifests import IMPORTED
 from workflow_scripts.reporting.findings import of, p_text
 from workflow_scripts.reporting.markdown import sample_link, table
 from workflow_scripts.reporting.naming import (
@@ -191,15 +192,16 @@ def cost_table(results: Results) -> str:
 def _cost_row(results: Results, row: dict[str, Any]) -> list[str]:
     engine, right = results.engines.get(row["model"]), row["accuracy"]
     hours = engine.device_seconds if engine else None
+    total = row["mean_total_tokens"]  # None where nobody counted
     return [
         results.model_titles[row["model"]],
         percent(right),
         number(row["mean_thinking_tokens"], 0),
-        number(row["mean_total_tokens"], 0),
-        number(row["mean_total_tokens"] / right, 0) if right else DASH,
+        number(total, 0),
+        number(total / right, 0) if right and total is not None else DASH,
         significant(row["device_seconds"]),
         significant(row["seconds_per_right"]),
-        number(engine.tokens.decoded, 0) if engine else DASH,
+        number(engine.tokens.decoded, 0) if engine and engine.kind != IMPORTED else DASH,
         number(hours / 3600, 3) if hours else DASH,
     ]
 

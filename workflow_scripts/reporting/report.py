@@ -18,7 +18,7 @@ from workflow_scripts.common.history import JobRun
 from workflow_scripts.common.markdown import code, plain
 from workflow_scripts.common.methods import INFINITE
 from workflow_scripts.common.provenance import canonical_json
-from workflow_scripts.common.tables.manifests import ModelForm
+from workflow_scripts.common.tables.manifests import IMPORTED, ModelForm
 from workflow_scripts.reporting import (
     answer_findings,
     costs,
@@ -114,6 +114,8 @@ class Extras:
     prefixes: tuple[int, int]
     runs: Sequence[JobRun]
     took: Sequence[study_log.Cost]
+    imported: str = ""  # Markdown: models of other harnesses; "" where there are none
+    disagreements: str = ""  # Markdown: responses that their harness judges otherwise
     shift: Sequence[Path] = ()
     expectations: Sequence[Mapping[str, Any]] = ()
 
@@ -186,6 +188,7 @@ def _body(results: Results, extras: Extras) -> dict[str, Any]:
     expected = [f"{in_short(told)} ([table](#expectations))."] if told else []
     return {
         "about": plain(settings.get("about", "")),
+        "imported": extras.imported,
         "several_draws": _drawn(results),
         "provenance": _provenance(results, extras),
         "answers": findings.answers(results),
@@ -257,6 +260,7 @@ def _details(results: Results, extras: Extras) -> dict[str, Any]:
         "set_audit": extras.audit,
         "set_benchmarks": set_findings.benchmarks_table(results),
         "clean": extras.clean,
+        "disagreements": extras.disagreements,
         "efficiency": efficiency(results),
         "estimates": estimates.comparison(results, extras.table_bytes),
         "study_log": study_log.section(results, extras.runs, extras.took),
@@ -402,6 +406,7 @@ def _forms(results: Results) -> str:
     for model, title in results.model_titles.items():
         manifest = results.engines.get(model)
         told = _form(manifest.form) if manifest and manifest.form else "not recorded"
+        told = "asked by their own harness" if manifest and manifest.kind == IMPORTED else told
         asked.setdefault(told, []).append(title)
     lines = [f"{join(who)}: {told}" for told, who in asked.items()]
     return "; ".join(lines) if len(lines) > 1 else ""

@@ -10,10 +10,11 @@ import polars as pl
 
 from workflow_scripts.analysis import loading
 from workflow_scripts.analysis.tables import EXPECTATIONS, OUTCOMES, read_table
-from workflow_scripts.common.artifacts import read_json, reading, write_text
+from workflow_scripts.common.artifacts import read_facts, read_json, reading, write_text
 from workflow_scripts.common.errors import InputError
 from workflow_scripts.common.job import MANY, ONE, log, run
-from workflow_scripts.reporting import examples, set_findings, study_log
+from workflow_scripts.common.tables.manifests import IMPORTED
+from workflow_scripts.reporting import examples, imported_models, set_findings, study_log
 from workflow_scripts.reporting.data_costs import DataWork
 from workflow_scripts.reporting.estimates import table_bytes
 from workflow_scripts.reporting.html import page
@@ -47,6 +48,7 @@ INPUTS = {
     **dict.fromkeys(("upstream", "traces", "teachers"), MANY),
     **dict.fromkeys(("engines", "training", "plots", "generations", "grades"), MANY),
     **dict.fromkeys(("benchmarks", "notes", "expectations", "shift"), MANY),
+    **dict.fromkeys(("imports", "verdicts", "disagreements"), MANY),
 }
 
 
@@ -99,6 +101,8 @@ def work(args: Namespace) -> None:
         prefixes=prefixes(args.generations),
         runs=study_log.read_runs(folder_of(args.settings)),
         took=study_log.read_costs(folder_of(args.settings)),
+        imported=imported_models.section(args.imports, args.verdicts, *_titles(found)),
+        disagreements=imported_models.listed(args.disagreements, *_titles(found)),
         shift=args.shift,
         expectations=[row for p in args.expectations for row in rows_of(p)],
     )
@@ -111,6 +115,11 @@ def work(args: Namespace) -> None:
         write_text(markdown, written)
         write_text(html, page(written, folder))
     log.info("report with %d examples and %d plots", len(extras.examples), len(extras.plots))
+
+
+def _titles(found: Results) -> tuple[dict[str, str], dict[str, str]]:
+    """Titles of models and of benchmarks."""
+    return found.model_titles, found.dataset_titles
 
 
 def rows_of(path: Path) -> list[dict[str, Any]]:
@@ -152,7 +161,8 @@ def prefixes(generations: list[Path]) -> tuple[int, int]:
     """
     groups: dict[tuple[str, ...], list[Path]] = {}
     for path in generations:
-        groups.setdefault(path.parts[-4:-2], []).append(path)
+        if read_facts(path).get("form") != IMPORTED:  # which has texts alone
+            groups.setdefault(path.parts[-4:-2], []).append(path)
     checked = broken = 0
     for paths in groups.values():
         longest = _longest(paths)

@@ -1,12 +1,13 @@
 """Settings of models whose outputs another harness made."""
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from workflow_scripts.common.forms import FormName
 from workflow_scripts.common.settings.base import Count, Name, NotNegative, Text, Texts
 
 FormatName = Literal["lm-eval", "inspect", "lighteval", "nemo-skills", "jsonl"]
+FORMATS: tuple[str, ...] = get_args(FormatName)
 
 
 @dataclass(frozen=True)

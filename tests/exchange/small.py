@@ -1,0 +1,39 @@
+"""The questions of questions.json as benchmarks, the options of a choice in another order."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from workflow_scripts.common.tables.benchmark import Question
+from workflow_scripts.exchange.harness import Answered, Log
+
+HERE = Path(__file__).resolve().parent
+FILES = HERE / "files"
+ROWS: dict[str, list[dict[str, Any]]] = json.loads((HERE / "questions.json").read_text())
+LETTERS = "ABCD"
+
+
+def questions(name: str) -> list[Question]:
+    """One benchmark, "math" or "choice"."""
+    return [_question(name, place, row) for place, row in enumerate(ROWS[name])]
+
+
+def _question(name: str, place: int, row: dict[str, Any]) -> Question:
+    options = row["options"][::-1] if "options" in row else None
+    gold, prompt = row["answer"], row["problem"]
+    if options:
+        gold = LETTERS[options.index(row["options"][LETTERS.index(gold)])]
+        listed = [f"{letter}) {text}" for letter, text in zip(LETTERS, options, strict=True)]
+        prompt = "\n".join([prompt, "", *listed])
+    return Question(name, row["id"], place, row["problem"], prompt, gold, name, options)
+
+
+def answered(question: str, response: str = "\\boxed{49}", **more: Any) -> Answered:
+    """A row of a harness."""
+    given = {"place": "own.jsonl:1", "own_id": "", "prompt": question, **more}
+    return Answered(questions=(question,), response=response, **given)
+
+
+def log_of(*rows: Answered) -> Log:
+    """Rows as a log."""
+    return Log("test", "", "", "", rows)
