@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -194,6 +195,24 @@ def test_the_set_loads_and_its_card_is_valid(exported):
     assert "`pool.jsonl`" in card.text and "880 eligible rows" in card.text
 
 
+def test_a_set_of_traces_that_were_made_here_says_so(own_study, tmp_path):
+    """Its rows are in no other pool, and its card names who wrote them."""
+    made = own_study / "traces/pools/ours"
+    made.mkdir(parents=True)
+    rows = pl.read_parquet(own_study / "curation/pool.parquet")
+    mine = rows.with_columns(trace=pl.lit("My own words."))
+    mine.write_parquet(made / "pool.parquet", metadata={"settings": '{"teachers":["big"]}'})
+    shutil.copy(own_study / "curation/contamination.json", made)
+    chosen = own_study / "curation/sets/s1k.parquet"
+    frame = pl.read_parquet(chosen).with_columns(trace=pl.lit("My own words."))
+    frame.write_parquet(chosen, metadata={"settings": "{}"})
+    words = ["export", str(own_study), "--format", "dataset", "--out", str(tmp_path / "out")]
+    assert main(words) == 0
+    assert "by `big` (pool `ours`)" in (tmp_path / "out/dataset/s1k/README.md").read_text()
+    (made / "pool.parquet").unlink()
+    assert main([*words, "--replace"]) == 1  # a card with another origin would be wrong
+
+
 def test_the_model_s_folder_states_recipe_data_results_and_licence(exported, study):
     folder = exported / "model/s1k"
     names = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
@@ -204,7 +223,7 @@ def test_the_model_s_folder_states_recipe_data_results_and_licence(exported, stu
     found = {r.dataset_name: r.metric_value for r in card.data.eval_results}
     natural = {d: counts(study)["s1k", d, "natural", "infinite"] for d in ("algebra", "riddles")}
     assert found == {d.title(): pytest.approx(100 * value) for d, value in natural.items()}
-    for text in ("`learning_rate`: `1e-05`", "1,000 samples", "`maker/base`", "Truncation | 16"):
+    for text in ("`learning_rate`: `1e-05`", "of the set `s1k`", "`maker/base`", "Truncation | 16"):
         assert text in card.text
 
 
