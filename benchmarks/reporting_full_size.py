@@ -111,7 +111,8 @@ def places(root: Path, paths: dict[str, list[Path]]) -> dict[str, Any]:
     files["plots"] = [files[name] for name in PLOTS]
     files["curation_md"] = [root / "curation/curation.md"]
     files["contamination"] = [root / "curation/contamination.json"]
-    return files | {"touched": [], "notes": []}
+    none = ("touched", "notes", "upstream", "traces", "teachers")
+    return files | {name: [] for name in none}
 
 
 def commands(root: Path, paths: dict[str, list[Path]], plan: Plan) -> list[tuple[str, list[str]]]:

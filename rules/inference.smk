@@ -106,8 +106,6 @@ for group in STUDY.cut_groups:  # models with the same cells share a rule
             "<results>/runtimes/cut/{model}/{dataset}.tsv"
         wildcard_constraints:
             model="|".join(group.models),
-        group:
-            "verdicts"  # here, since a profile cannot name the twins of this rule
         conda:
             STUDY.environment("inference")
         resources:

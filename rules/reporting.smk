@@ -404,6 +404,7 @@ rule write_report:
         grades=STUDY.grade_tables,
         benchmarks=STUDY.benchmark_tables,
         notes=STUDY.config["report"].get("notes", []),
+        shift=STUDY.shift_tables if STUDY.config["shift"]["measure"] else [],
         expectations=STUDY.if_expected("<results>/analysis/expectations.csv"),
     output:
         markdown="<results>/report/report.md",
@@ -438,7 +439,7 @@ rule write_report:
             "answer_curves confidence_stop endings answer_checks votes draws repeats ranking "
             "ranking_pairs ranking_checks set_table set_pairs set_checks curation_md "
             "contamination touched upstream traces teachers engines training plots grades "
-            "benchmarks notes expectations",
+            "benchmarks notes expectations shift",
             outputs="markdown html appendix appendix_html",
             params="generations settings",
         )

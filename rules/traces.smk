@@ -119,6 +119,7 @@ use rule grade as grade_traces with:
     input:
         generations=lambda w: STUDY.draws_of(w.teacher),
         benchmarks="<results>/traces/asked.parquet",
+        imported=[],
     output:
         grades="<results>/traces/teachers/{teacher}/grades.parquet",
     log:

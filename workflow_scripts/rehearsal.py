@@ -14,6 +14,7 @@ from typing import Any
 from workflow_scripts.common.errors import ConfigError
 from workflow_scripts.common.methods import INFINITE, kind, numbers
 from workflow_scripts.common.provenance import canonical_json
+from workflow_scripts.common.settings.sets import FULL
 from workflow_scripts.common.source_files import form
 from workflow_scripts.rule_settings import inert
 from workflow_scripts.workflow import Study
@@ -76,6 +77,7 @@ def rehearsal(study: Study) -> Entry:
         entry["first"] = _least(entry["first"], QUESTIONS)
         _shrink_draws(entry)
     _shrink_curation(small["curation"])
+    _shrink_sets(small["sets"], study.config["curation"]["selection"]["size"])
     _shrink_training(small)
     _shrink_inference(small["inference"])
     for entry in small["models"]:
@@ -111,6 +113,7 @@ def facts(study: Study) -> str:
                 "stand_ins": {
                     entry["set"]: rehearsed_set(entry["set"]) for entry in trained.values()
                 },
+                **({"sets": study.sets} if study.sets else {}),
                 "models": list(study.models),
                 "first": {name: entry["first"] for name, entry in study.benchmarks.items()},
                 "rows": {
@@ -157,6 +160,14 @@ def _shrink_curation(curation: Entry) -> None:
     curation["relabel"]["sample"] = _least(curation["relabel"]["sample"], ASKED)
     if curation["relabel"]["difficulty"]:
         curation["difficulty"]["null_label"] = "keep"  # only `sample` rows have labels
+
+
+def _shrink_sets(sets: Entry, size: int) -> None:
+    """Few rows of each of the study's own sets; every row would be too many."""
+    for entry in sets.values():
+        if entry["selector"] == FULL:
+            entry["selector"] = "random"
+        entry["size"] = min(ROWS, entry.get("size", size))
 
 
 def _shrink_training(config: Entry) -> None:

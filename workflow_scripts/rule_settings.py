@@ -514,10 +514,43 @@ class RuleSettings:
                 **self._of("report", "samples_per_rule", "about"),
                 "inference": self._of("inference", *REPORTED_KEYS),
                 "training": self._of("training", "recipe"),
-                "models": self._models("title", "trained", "base", "family", "seed"),
+                "models": self._models("title", "trained", "base", "family", "seed", "set"),
                 "focus": self.study.focus,
                 "benchmarks": self._benchmarks("format", "group", "first", "samples", "tolerance"),
             }
+        )
+
+    def measure_shift(self, model: str) -> str:
+        """Settings of rule measure_shift: how both models were asked, and in which numbers."""
+        study, shift = self.study, self.study.config["shift"]
+        pair = {"base": study.compared[model], "model": model}
+        asked = {role: self._shown({"name": name}) for role, name in pair.items()}
+        return self._json(
+            {
+                "pair": {role: self._without(e, "folder_of") for role, e in asked.items()},
+                "first": {name: entry["first"] for name, entry in study.benchmarks.items()},
+                "samples": study.own_samples,
+                "questions": shift["questions"],
+                "null_texts": shift["null_texts"],
+                "markers": shift["markers"],
+                "dtype": study.config["inference"]["engine"]["dtype"],
+                "store": f"{study.results}/store/shift-{model}",
+            }
+        )
+
+    def summarise_shift(self) -> str:
+        """Settings of rule summarise_shift."""
+        return self._json(
+            {
+                "markers": self.study.config["shift"]["markers"],
+                "analysis": self._of("analysis", "confidence"),
+            }
+        )
+
+    def plot_shift(self) -> str:
+        """Settings of rule plot_shift."""
+        return self._json(
+            {"models": self._models("title"), "benchmarks": self._benchmarks("title")}
         )
 
     def _json(self, settings: Entry) -> str:
@@ -557,6 +590,8 @@ class RuleSettings:
             facts["base"] = train["base"] if train else None
             facts["family"] = entry.get("family", name)
             facts["seed"] = train.get("seed", self.study.seed) if train else None
+            if train:
+                facts["set"] = train["set"]
             if own := self.study.own_inference(name):
                 facts["inference"] = own
             if name in self.study.imported:

@@ -113,7 +113,7 @@ def _read(path: Path) -> Entry:
         raise ConfigError(f"{path}: expected keys of a benchmark, such as `format` and `source`")
     if "name" in said or "shelf" in said:
         raise ConfigError(f"{path}: the benchmark's name is the file's; take `name` or `shelf` out")
-    entry = {"name": path.stem, "first": "all", **said}
+    entry = {"name": path.stem, **said}
     read(ShelfFile, entry, str(path))
     return entry
 

@@ -145,13 +145,25 @@ def test_changed_settings_stand_first_and_places_do_not_count(pair) -> None:
             ),
             "model": name * 64,
         }
-        copied = pl.read_parquet(path)
-        copied.write_parquet(path, metadata=facts)
-    settings, versions = found(*pair).changes["B"]
-    assert [(c.key, c.values, c.where) for c in settings] == [
+        source = {"settings": json.dumps({"source": {"files": [f"results/{name}/world/a.jsonl"]}})}
+        for file, own in ((path, facts), (folder / "benchmarks/algebra.parquet", source)):
+            copied = pl.read_parquet(file)
+            copied.write_parquet(file, metadata=own)
+    changes = found(*pair).changes["B"]
+    assert [(c.key, c.values, c.where) for c in changes.settings] == [
         ("inference.temperature", ("0.0", "0.7"), ("decode s1k",))
     ]
-    assert [c.key for c in versions] == ["decode s1k: model"]
+    assert [c.key for c in changes.versions] == ["decode s1k: model"]
+
+
+def test_a_study_that_records_nothing_is_not_called_unchanged(pair) -> None:
+    for path in pair[1].rglob("*.parquet"):
+        pl.read_parquet(path).write_parquet(path)
+    shutil.rmtree(pair[1] / "training")
+    told = found(*pair)
+    assert told.changes["B"].silent == (1,)
+    assert "Files of B record no settings or versions" in markdown(told, "")
+    assert "changed from A to B: not known, B records nothing" in list(lines(told))
 
 
 # ------------------------------------------------------------------------------- bad input

@@ -1,5 +1,6 @@
 """Conditions of `--fail-if`: their form, and what holds."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ def side(name: str) -> Side:
 
 
 def difference(
-    change: list[float], dataset: str = "math500", method: str = "natural"
+    change: Sequence[float], dataset: str = "math500", method: str = "natural"
 ) -> Difference:
     array = np.array(change, float)
     low, high = difference_interval(array, True, 0.95)

@@ -115,16 +115,24 @@ def run_filters(
 
 
 def run_select(
-    paths: Namespace, selector: str, size: int, tokenizer: Path, seed: int = 42, **options: Any
+    paths: Namespace,
+    selector: str,
+    size: int,
+    tokenizer: Path,
+    seed: int = 42,
+    own: dict[str, Any] | None = None,
+    **options: Any,
 ) -> Path:
-    """`select`; the set's path."""
+    """`select`; the set's path. `own` are the keys of one of the config's `sets`, its name too."""
     folder = paths.pool.parent / "sets"
     settings = {
         "selection": {**SELECTION, "size": size, **options},
         "tokenizer": {"path": str(tokenizer)},
         "selector": selector,
         "seed": seed,
+        **(own or {}),
     }
+    selector = settings.get("name", selector)
     folder.mkdir(exist_ok=True)
     lengths = paths.pool.parent / "lengths.parquet"
     count_tokens.work(
@@ -143,7 +151,7 @@ def run_select(
     return out
 
 
-def run_summary(paths: Namespace, sets: list[Path]) -> Namespace:
+def run_summary(paths: Namespace, sets: list[Path], **more: Any) -> Namespace:
     """`summarise_curation`; paths of what it wrote."""
     folder = paths.pool.parent
     out = Namespace(
@@ -154,6 +162,6 @@ def run_summary(paths: Namespace, sets: list[Path]) -> Namespace:
         report=folder / "curation.md",
         touched=folder / "touched.csv",
     )
-    settings = {"selectors": [path.stem for path in sets], "seed": 42}
+    settings = {"selectors": [path.stem for path in sets], "seed": 42, **more}
     summarise_curation.work(Namespace(**vars(paths), **vars(out), sets=sets, settings=settings))
     return out

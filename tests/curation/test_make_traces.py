@@ -1,18 +1,25 @@
 """Teachers' draws become pools: which are usable, which are chosen, how many; what is refused."""
 
 import json
+from argparse import Namespace
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 
-from workflow_scripts.common.errors import InputError
+from tests.curation.stage import SELECTION, load, load_exam, raw_row, run_filters
+from workflow_scripts.common.errors import InputError, UserError
 from workflow_scripts.common.settings.base import read
+from workflow_scripts.common.settings.curation import Selection
 from workflow_scripts.common.settings.traces import MakeTracesSettings
 from workflow_scripts.common.tables.generation import GENERATION
 from workflow_scripts.common.tables.grade import GRADE
-from workflow_scripts.common.tables.pool import POOL
+from workflow_scripts.common.tables.pool import DECISIONS, POOL
 from workflow_scripts.common.tables.traces import TRACES
+from workflow_scripts.curation import load_pool
+from workflow_scripts.curation.pool import write_pool
+from workflow_scripts.curation.selection import Stage, require_enough
 from workflow_scripts.curation.teacher_draws import (
     choose,
     pool_rows,
@@ -225,3 +232,52 @@ def test_draws_of_several_teachers_are_one_pool() -> None:
     ]  # fmt: skip
     assert (facts.asked, facts.questions, facts.right_questions, facts.rows) == (5, 2, 2, 2)
     assert facts.teachers[1].tokens == facts.teachers[1].kept_tokens == 2 * 13
+
+
+def test_a_pool_made_here_is_a_source_like_any_other(tmp_path: Path) -> None:
+    """Read again by load_pool, it has its texts, verdicts and solvers' labels."""
+    question = dict.fromkeys(POOL.schema, None) | {
+        "question": "What is it?", "solution": "7", "source": "s", "source_name": "unknown",
+        "labels": '{"qwen32b_correct":null,"qwen7b_correct":true}', "domain": "Algebra",
+    }  # fmt: skip
+    rows = pool_rows(made(TABLE), POOL.frame([{**question, "row_id": name} for name in TABLE]))
+    write_pool(tmp_path / "made.parquet", [rows], {})
+    settings = {"source": {"files": ["made.parquet"]}, "columns": {}, "seed": 1}
+    files = [tmp_path / "made.parquet"]
+    args = Namespace(files=files, pool=tmp_path / "p", audit=tmp_path / "a", settings=settings)
+    load_pool.work(args)
+    again = POOL.read(tmp_path / "p")
+    same = ["question", "trace", "attempt", "labels", "teacher_correct", "trace_tokens", "domain"]
+    assert again.select(same).sort("trace").equals(POOL.frame(rows).select(same).sort("trace"))
+
+
+def test_a_set_that_needs_more_rows_than_the_pool_has_says_what_it_was_made_of() -> None:
+    rows = pl.DataFrame({"row_id": ["a"], "source_name": ["s"], "domain": ["d"], "tokens": [1]})
+    selection = read(Selection, SELECTION, "it")
+    with pytest.raises(UserError, match=r"1 are left: pool p of traces.*; quality.*traces.sample"):
+        require_enough(
+            "random", rows, 2, [Stage("quality", 1, 1, ())], False, selection,
+            made="pool p of traces holds 1 row; ",
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize(("responses", "left"), [(True, 3), (False, 1)])
+def test_responses_to_a_question_are_no_copies_of_each_other(
+    tmp_path: Path, responses: bool, left: int
+) -> None:
+    """Three traces of one question stay, a respelt question goes, so does a benchmark's, whole."""
+    same = raw_row(1)
+    respelt = {**raw_row(2), "question": same["question"].upper()}
+    exam = raw_row(3)["question"]
+    traces = [raw_row(i)["thinking_trajectories"] for i in range(4, 7)]
+    rows = [{**same, "thinking_trajectories": trace} for trace in traces] + [respelt]
+    rows += [{**raw_row(3), "thinking_trajectories": trace} for trace in traces[:2]]
+    load(tmp_path, rows)
+    benchmark = load_exam(tmp_path, [{"problem": exam, "answer": "3"}])
+    asked = {"ngram": 8, "boilerplate": "separate", "responses": responses}
+    paths = run_filters(tmp_path, [benchmark], decontamination=asked)
+    made = DECISIONS.read(paths.decontamination)
+    pool = POOL.read(paths.pool).select("row_id", "question")
+    kept = made.filter("keep").join(pool, on="row_id")
+    assert made.height == 6 and kept.height == left
+    assert exam not in kept["question"].to_list() and kept["question"].n_unique() == 1

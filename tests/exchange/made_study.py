@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 from safetensors.numpy import save_file
 
 from tests.analysis.small_study import arguments
@@ -84,6 +85,7 @@ def _set(folder: Path) -> None:
     counts = {
         "selector": "s1k",
         "eligible": 880,
+        "stages": {"quality": {"entered": 2000, "kept": 1900}},
         "sources": {"MATH": 1},
         "domains": {"Number theory": 1},
         "tokens": {"total": 4, "mean": 4.0, "min": 4, "max": 4},
@@ -114,6 +116,8 @@ def _models(folder: Path) -> None:
     recipe = {"recipe": asdict(Recipe()), "seed": 42, "precision": "bf16"}
     manifest = training_manifest("s1k", settings=recipe, versions={"torch": "2.0"})
     write_json(folder / "training/s1k/manifest.json", manifest.to_json())
+    rows = pl.read_parquet(folder / "curation/sets/s1k.parquet", columns=["row_id"])
+    rows.write_parquet(folder / "training/s1k/samples.parquet")
 
 
 def card_of(folder: Path, model: str) -> ModelCard:

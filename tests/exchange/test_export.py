@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -165,15 +166,15 @@ def test_lm_eval_results_of_one_draw_are_the_points(exported, study):
 
 
 def test_hub_results_are_read_by_the_hub_s_own_classes(exported, study):
-    folder = exported / "hub-results/s1k"
-    (path,) = (folder / ".eval_results").iterdir()
+    folder = exported / "hub-results"
+    (path,) = (folder / "s1k/.eval_results").iterdir()
     (entry,) = parse_eval_result_entries(yaml.safe_load(path.read_text()))
     accuracy = counts(study)["s1k", "riddles", "natural", "infinite"]
     assert (entry.dataset_id, entry.task_id) == ("maker/riddles", "hard")
     assert entry.dataset_revision == made_study.COMMIT
     assert entry.value == pytest.approx(100 * accuracy)
     assert "all 12 questions" in entry.notes
-    index = yaml.safe_load((folder / "model-index.yaml").read_text())["model-index"]
+    index = yaml.safe_load((folder / "s1k.model-index.yaml").read_text())["model-index"]
     assert {r["dataset"]["type"] for r in index[0]["results"]} == {"algebra", "maker/riddles"}
 
 
@@ -194,6 +195,24 @@ def test_the_set_loads_and_its_card_is_valid(exported):
     assert "`pool.jsonl`" in card.text and "880 eligible rows" in card.text
 
 
+def test_a_set_of_traces_that_were_made_here_says_so(own_study, tmp_path):
+    """Its rows are in no other pool, and its card names who wrote them."""
+    made = own_study / "traces/pools/ours"
+    made.mkdir(parents=True)
+    rows = pl.read_parquet(own_study / "curation/pool.parquet")
+    mine = rows.with_columns(trace=pl.lit("My own words."))
+    mine.write_parquet(made / "pool.parquet", metadata={"settings": '{"teachers":["big"]}'})
+    shutil.copy(own_study / "curation/contamination.json", made)
+    chosen = own_study / "curation/sets/s1k.parquet"
+    frame = pl.read_parquet(chosen).with_columns(trace=pl.lit("My own words."))
+    frame.write_parquet(chosen, metadata={"settings": "{}"})
+    words = ["export", str(own_study), "--format", "dataset", "--out", str(tmp_path / "out")]
+    assert main(words) == 0
+    assert "by `big` (pool `ours`)" in (tmp_path / "out/dataset/s1k/README.md").read_text()
+    (made / "pool.parquet").unlink()
+    assert main([*words, "--replace"]) == 1  # a card with another origin would be wrong
+
+
 def test_the_model_s_folder_states_recipe_data_results_and_licence(exported, study):
     folder = exported / "model/s1k"
     names = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
@@ -204,7 +223,7 @@ def test_the_model_s_folder_states_recipe_data_results_and_licence(exported, stu
     found = {r.dataset_name: r.metric_value for r in card.data.eval_results}
     natural = {d: counts(study)["s1k", d, "natural", "infinite"] for d in ("algebra", "riddles")}
     assert found == {d.title(): pytest.approx(100 * value) for d, value in natural.items()}
-    for text in ("`learning_rate`: `1e-05`", "1,000 samples", "`maker/base`", "Truncation | 16"):
+    for text in ("`learning_rate`: `1e-05`", "of the set `s1k`", "`maker/base`", "Truncation | 16"):
         assert text in card.text
 
 
@@ -279,6 +298,22 @@ def test_a_folder_that_is_no_export_is_never_replaced(study, tmp_path, capsys):
     assert main(["export", str(study), *words]) == 1
     assert "is no export of s1flow" in capsys.readouterr().err
     assert (tmp_path / "dataset/thesis.tex").exists()
+
+
+def test_tokens_that_nobody_counted_are_left_out(own_study, tmp_path):
+    """As of imported models; no number stands in their place."""
+    for path in (own_study / "generations/base").glob("*/natural/infinite.parquet"):
+        unknown = pl.lit(None, pl.Int64)
+        frame = pl.read_parquet(path).with_columns(thinking_tokens=unknown, answer_tokens=unknown)
+        frame.write_parquet(path)
+    words = ["--model", "base", "--method", "natural", "--format"]
+    for form in ("every-eval-ever", "inspect", "lm-eval"):
+        assert main(["export", str(own_study), *words, form, "--out", str(tmp_path / "out")]) == 0
+    (samples, *_) = (tmp_path / "out").rglob("*_samples.jsonl")
+    assert all("token_usage" not in json.loads(line) for line in samples.open())
+    (log, *_) = (tmp_path / "out").rglob("*.eval")
+    (row, *_) = inspect_log.read([log], Imported("inspect", {})).rows
+    assert (row.tokens, row.reasoning_tokens) == (None, None)
 
 
 def test_samples_of_a_cell_come_once_each(study):

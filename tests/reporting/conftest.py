@@ -8,7 +8,8 @@ import pytest
 
 from tests.analysis.synthetic import Plan, write_study
 from workflow_scripts.analysis import count_points, follow_answers, measure, rank_models
-from workflow_scripts.reporting import style
+from workflow_scripts.common import job
+from workflow_scripts.reporting import style, write_report
 from workflow_scripts.workflow import MANY
 
 PLAN = Plan(questions=50, training_gain=0.3, models=("base", "s1k", "random"))
@@ -45,13 +46,17 @@ def analysed(root: Path, plan: Plan) -> Namespace:
         settings=settings | EXTRA,
     )
     args.ranking = args.ranking_pairs = args.ranking_checks = []
+    args.imports = []
+    for name, kind in write_report.INPUTS.items():  # what this study has none of
+        if kind == job.MANY and not hasattr(args, name):
+            setattr(args, name, [])
     args.points.parent.mkdir(parents=True, exist_ok=True)
     analyse(args)
     if len(plan.models) >= MANY:
         rank(args)
     args.curation_md = [root / "curation/curation.md"]
     args.contamination = [root / "curation/contamination.json"]
-    args.touched = []
+    args.touched = args.upstream = args.traces = args.teachers = []
     args.plots, args.notes = [], []
     args.report = args.html = root / "report/report.html"
     args.markdown = root / "report/report.md"

@@ -87,3 +87,8 @@ def test_a_filler_is_used_only_where_nothing_can_be_split() -> None:
     assert not any(batch.filler for part in parts for batch in part)
     alone = share([0], sizes, sizes.astype(float), 30, 2)
     assert [batch.filler for part in alone for batch in part] == [False, True]
+
+
+def test_without_shuffling_every_epoch_has_the_order_of_the_set() -> None:
+    schedule = Schedule(5, 2, 2, 42, shuffle=False)
+    assert [schedule.step(i) for i in range(6)] == [[0, 1], [2, 3], [4]] * 2

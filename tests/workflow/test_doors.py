@@ -42,7 +42,7 @@ MODELS = [
 ]
 ON_REQUEST = [
     *("audit_grades", "list_near_duplicates", "check_labels", "regenerate_difficulty"),
-    *("estimate", "show_prompts", "train_base", "make_pool", "make_benchmarks"),
+    *("estimate", "shift", "show_prompts", "train_base", "make_pool", "make_benchmarks"),
     "results/demo/curation/pool_relabelled.parquet",
     *(f"results/demo/traces/pools/right/{name}" for name in ("curation.md", "lengths.parquet")),
 ]

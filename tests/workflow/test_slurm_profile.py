@@ -36,19 +36,6 @@ def test_short_rules_are_few_submissions(checkout: Path) -> None:
     assert groups(checkout, "plain.yaml") == expected
 
 
-def test_cells_of_every_model_are_cut_where_they_are_graded(checkout: Path) -> None:
-    """Also by the twin of rule cut that models with methods of their own have."""
-    words = ["report", "--workflow-profile", "profiles/slurm", "--configfile", "plain.yaml"]
-    done = snakemake(checkout, "-n", *words, "--executor", "local", "--cores", "8")
-    jobs = [
-        block for block in re.split(r"\n(?=\S)", done.stdout + done.stderr) if "Group job" in block
-    ]
-    held = Counter(
-        re.findall(r"rule (cut\w*|grade):", "\n".join(b for b in jobs if "verdicts" in b))
-    )
-    assert held["grade"] == 2 and sum(held.values()) == 2 + 6 and len(held) == 3
-
-
 def test_groups_hold_when_models_label_the_pool_in_between(checkout: Path) -> None:
     expected = {"cleaning": 1, "selection": 1, "labels": 2, "verdicts": 2, "report": 1}
     assert groups(checkout, "relabelled.yaml") == expected

@@ -57,7 +57,7 @@ def dataset_cells(outcomes: pl.DataFrame, dataset: str, expected: int) -> dict[C
     per_question = rows.group_by("model", "method", "budget", "question_id").agg(
         right=pl.col("verdict").mean(),
         thinking=pl.col("thinking_tokens").mean(),
-        total=pl.sum_horizontal(TOKENS).mean(),
+        total=pl.sum_horizontal(TOKENS, ignore_nulls=False).mean(),
         unread=pl.col("no_answer").mean(),
         cut=(pl.col("end") == "forced").mean(),
         context=(pl.col("end") == "context").mean(),

@@ -74,7 +74,7 @@ def per_question(outcomes: pl.DataFrame, voting: Collection[str], slack: int = 0
         spliced_tokens=spent(spliced),
         answer_tokens=spent(answer),
         answer_spliced_tokens=spent(pl.col("answer_spliced_tokens")),
-        total_tokens=spent(pl.sum_horizontal(TOKENS)),
+        total_tokens=spent(pl.sum_horizontal(TOKENS, ignore_nulls=False)),
         written=spent(thinking - spliced + answer),
         over=(thinking > pl.col("budget_tokens") + slack).mean(),
         same=pl.col("same_as").is_not_null().mean(),
@@ -108,7 +108,9 @@ def cell_rows(outcomes: pl.DataFrame, dataset: Any, key: tuple[str, str, str]) -
 
 def pool(cell: pl.DataFrame) -> list[Ballot]:
     """The votes of every question of one cell's outcomes, sorted by id."""
-    rows = cell.sort("question_id", "sample").with_columns(total=pl.sum_horizontal(TOKENS))
+    rows = cell.sort("question_id", "sample").with_columns(
+        total=pl.sum_horizontal(TOKENS, ignore_nulls=False)
+    )
     questions = rows.group_by("question_id", maintain_order=True).agg("verdict", "answer", "total")
     return [ballot(*row[1:]) for row in questions.iter_rows()]
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import log
+from math import isnan, log
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from workflow_scripts.common.methods import INFINITE
 CLASS_CONTROL = 50.0
 BY_DECREE = "50 % by decree: no cap to exceed"
 NO_CAP = "no cap: nothing to exceed"
+UNCOUNTED = "nobody counted the tokens of its thinking"
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,7 @@ class Run:
 
     bounded  whether its budget caps thinking, or is what the prompt states
     forced   with continuations
+    mean_tokens  NaN where nobody counted them
     asks     -1 or 1 where the prompt asks for less or more thinking, 1 also where its template is
              told a level, else 0
     over     generations above budget plus slack
@@ -91,6 +93,8 @@ def budget_error(runs: Sequence[Run], targets: Sequence[int]) -> Value:
     """
     if not targets:
         return Value(None, "no targets configured")
+    if any(isnan(run.mean_tokens) for run in runs):
+        return Value(None, UNCOUNTED)
     if not any(run.bounded for run in runs):
         errors = [abs(_nearest(runs, t).mean_tokens - t) / t for t in targets]
         return Value(100 * float(np.mean(errors)), "run nearest to each target: no caps")

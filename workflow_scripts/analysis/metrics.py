@@ -77,7 +77,7 @@ def _group(model: str, dataset: str, level: str, name: str, rows: pl.DataFrame) 
             questions=row["questions"],
             correct=row["correct"],
             accuracy=row["accuracy"],
-            mean_tokens=row["mean_thinking_tokens"],
+            mean_tokens=_counted(row["mean_thinking_tokens"]),
             over=row["over_budget"],
         )
         for row in rows.with_columns(bounded=BOUNDED).iter_rows(named=True)
@@ -92,6 +92,10 @@ def _group(model: str, dataset: str, level: str, name: str, rows: pl.DataFrame) 
         forced=rows["forced"][0],
         runs=runs,
     )
+
+
+def _counted(tokens: float | None) -> float:
+    return float("nan") if tokens is None else tokens
 
 
 def measured_slopes(

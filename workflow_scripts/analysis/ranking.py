@@ -352,12 +352,18 @@ def _accounts(scope: Scope, model: str, told: Standings, accuracy: float) -> dic
     return {
         "form": " ".join(dict.fromkeys(one.form for one in own)),
         "questions": sum(len(cell.right) for cell in cells),
-        "mean_thinking_tokens": float(np.mean([cell.thinking.mean() for cell in cells])),
-        "mean_total_tokens": float(np.mean([cell.total.mean() for cell in cells])),
+        "mean_thinking_tokens": _counted([cell.thinking for cell in cells]),
+        "mean_total_tokens": _counted([cell.total for cell in cells]),
         "no_answer": float(np.mean([cell.unread.mean() for cell in cells])),
         "device_seconds": spent,
         "seconds_per_right": spent / accuracy if spent is not None and accuracy else None,
     }
+
+
+def _counted(tokens: Sequence[Floats]) -> float | None:
+    """Mean over benchmarks; None where nobody counted the tokens of some question."""
+    mean = float(np.mean([own.mean() for own in tokens]))
+    return None if np.isnan(mean) else mean
 
 
 def _names(scope: Scope, model: str) -> dict[str, Any]:

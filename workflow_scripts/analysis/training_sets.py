@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 from scipy.stats import t as student
 
+from workflow_scripts.analysis.intervals import tango
 from workflow_scripts.analysis.tables import ALL, BENCHMARK, SET_PAIRS, SETS
 
 Floats = NDArray[np.float64]
@@ -246,8 +247,12 @@ def _alike(one: Trained, other: Trained) -> bool:
     return one.first.rows == other.first.rows and one.seeds > 1 and other.seeds > 1
 
 
-def bounds(found: Spread, confidence: float) -> tuple[float, float]:
-    """Student's t interval, in points."""
+def bounds(found: Spread, questions: int, confidence: float) -> tuple[float, float]:
+    """Student's t interval, in points; Tango's where nothing varies, never of width 0."""
+    if found.variance <= 0:
+        gained, lost = max(found.mean, 0.0) * questions, max(-found.mean, 0.0) * questions
+        low, high = tango(gained, lost, questions, confidence)
+        return 100 * low, 100 * high
     half = float(student.ppf(0.5 + confidence / 2, found.df)) * sqrt(found.variance)
     return 100 * (found.mean - half), 100 * (found.mean + half)
 
@@ -365,7 +370,8 @@ def _pair_rows(
         if asks != EQUAL_ROWS and one.first.rows > other.first.rows:
             one, other = other, one
         found = difference(one, other, spreads)
-        low, high = bounds(found, confidence)
+        count = sum(table.shape[1] for table in one.verdicts.values())
+        low, high = bounds(found, count, confidence)
         yield {
             "asks": asks,
             "set_a": one.name,
@@ -374,14 +380,14 @@ def _pair_rows(
             "difference_low": low,
             "difference_high": high,
             "df": found.df if found.df < inf else None,
-            "p": _p(found),
+            "p": _p(found, count),
             "note": "" if min(one.seeds, other.seeds) > 1 else ONE_SEED,
         }
 
 
-def _p(found: Spread) -> float:
-    if found.variance <= 0:
-        return 1.0 if found.mean == 0 else 0.0
+def _p(found: Spread, questions: int) -> float:
+    if found.variance <= 0:  # every question changed alike: the sign test
+        return 1.0 if found.mean == 0 else 2.0 ** (1 - questions)
     return float(2 * student.sf(abs(found.mean) / sqrt(found.variance), found.df))
 
 

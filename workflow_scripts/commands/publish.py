@@ -26,7 +26,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--type",
         choices=KINDS,
         metavar="KIND",
-        help="of the repository: model or dataset (default: a model if config.json is there)",
+        help="of the repository: model or dataset (default: as the files look)",
     )
     add("--public", action="store_true", help="everyone may see a repository that is made new")
     add("--pull-request", action="store_true", help="as a pull request, for its owners to merge")

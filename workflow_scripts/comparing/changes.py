@@ -43,7 +43,20 @@ class Recorded:
     versions: dict[str, str]
 
 
-def changed(a: Recorded, b: Recorded) -> tuple[list[Change], list[Change]]:
+@dataclass(frozen=True)
+class Changes:
+    """What two studies' files record and do not share.
+
+    settings, versions  that differ; of weights, engines, code and packages
+    silent              which of the two, by place, record nothing of either
+    """
+
+    settings: list[Change]
+    versions: list[Change]
+    silent: tuple[int, ...] = ()
+
+
+def changed(a: Recorded, b: Recorded) -> Changes:
     """Settings that differ, in the order of the steps; weights, code and packages that do.
 
     A step that one study lacks is one change, not one for each of its keys.
@@ -62,7 +75,8 @@ def changed(a: Recorded, b: Recorded) -> tuple[list[Change], list[Change]]:
         for (key, values), steps in found.items()
     ]
     versions = [Change(key, (), values) for key, values in _differing(a.versions, b.versions)]
-    return settings, versions
+    silent = tuple(i for i, one in enumerate((a, b)) if not one.settings and not one.versions)
+    return Changes(settings, versions, silent)
 
 
 def _differing(a: Mapping[str, str], b: Mapping[str, str]) -> Iterator[tuple[str, tuple[str, str]]]:
@@ -80,11 +94,12 @@ def recorded(side: Side, models: Mapping[str, str]) -> Recorded:
     """
     settings: dict[str, dict[str, str]] = {}
     versions: dict[str, str] = {}
-    for step, path in _files(side, models):
-        facts = _facts(path)
-        if "settings" in facts:
-            own = json.loads(facts["settings"])
-            settings.setdefault(step, {}).update(_flat(own, _folder(own)))
+    files = [(step, _facts(path)) for step, path in _files(side, models)]
+    own = [(step, json.loads(facts["settings"])) for step, facts in files if "settings" in facts]
+    results = next((name for name in map(_folder, (one for _, one in own)) if name), "")
+    for step, one in own:
+        settings.setdefault(step, {}).update(_flat(one, results))
+    for step, facts in files:
         versions |= {
             f"{step}: {name}": facts[name] for name in ("engine", "model") if name in facts
         }

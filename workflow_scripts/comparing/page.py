@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+import numpy as np
 import polars as pl
 
 from workflow_scripts.analysis.contrasts import Rule
 from workflow_scripts.analysis.quality import ERROR, Finding
 from workflow_scripts.common.markdown import code, plain
 from workflow_scripts.common.methods import INFINITE
-from workflow_scripts.comparing.changes import Change
+from workflow_scripts.comparing.changes import Change, Changes
 from workflow_scripts.comparing.conditions import Judged
 from workflow_scripts.comparing.differences import BETTER, WORSE, Difference
 from workflow_scripts.comparing.matching import Pairings
@@ -40,7 +41,7 @@ FIGURE = "differences"
 class Comparison:
     """All that a comparison found.
 
-    changes    settings, and versions, that differ from the first study's, by the other's name
+    changes    from the first study, by the other's name
     findings   of questions, folders and models
     places     the table RANKING of all contestants
     """
@@ -49,7 +50,7 @@ class Comparison:
     pairings: Pairings
     differences: Sequence[Difference]
     places: pl.DataFrame
-    changes: Mapping[str, tuple[Sequence[Change], Sequence[Change]]]
+    changes: Mapping[str, Changes]
     findings: Sequence[Finding]
     judged: Sequence[Judged]
     rule: Rule
@@ -98,7 +99,7 @@ def _values(found: Comparison, figure: str) -> dict[str, Any]:
         "first": plain(first.name),
         "sides": [_side(side) for side in found.sides],
         "failed": [plain(one.sentence) for one in found.failed],
-        "changes": [_changes(first, other, *found.changes[other.name]) for other in others],
+        "changes": [_changes(first, other, found.changes[other.name]) for other in others],
         "claims": claims(found),
         "tested": len(found.tested),
         "error": percent(1 - found.rule.confidence, 0),
@@ -126,20 +127,18 @@ def _side(side: Side) -> str:
     return f"**{plain(side.name)}**: {code(str(side.folder))}, models {models}"
 
 
-def _changes(
-    first: Side, other: Side, settings: Sequence[Change], versions: Sequence[Change]
-) -> dict[str, Any]:
+def _changes(first: Side, other: Side, found: Changes) -> dict[str, Any]:
     heads = (plain(first.name), plain(other.name))
     rows = [
         [code(one.key), *(_value(text) for text in one.values), plain(_steps(one))]
-        for one in settings
+        for one in found.settings
     ]
-    more = [[plain(one.key), *(_value(text) for text in one.values)] for one in versions]
+    more = [[plain(one.key), *(_value(text) for text in one.values)] for one in found.versions]
     return {
         "title": f"{heads[1]} against {heads[0]}",
         "settings": table(("setting", *heads, "of"), rows, left=4) if rows else "",
         "versions": table(("what", *heads), more, left=3) if more else "",
-        "known": True,
+        "silent": " and ".join(heads[i] for i in found.silent),
     }
 
 
@@ -154,7 +153,7 @@ def _steps(change: Change) -> str:
 
 def claims(found: Comparison) -> list[str]:
     """A sentence a resolved difference, the largest first; or that there is none."""
-    told = sorted(found.claims, key=lambda one: -abs(one.row["difference"]))
+    told = sorted(apart(found), key=lambda one: -abs(one.row["difference"]))
     if found.tested and not any(one.change.any() for one in found.tested if one.change is not None):
         return ["Every question has the same verdict in every cell: the studies answer alike."]
     if not told:
@@ -162,6 +161,23 @@ def claims(found: Comparison) -> list[str]:
     left = len(told) - MOST
     more = [f"{left} more: see the tables."] if left > 0 else []
     return [*(plain(sentence(one)) for one in told[:MOST]), *more]
+
+
+def apart(found: Comparison) -> list[Difference]:
+    """Claims without those that repeat another: truncation at the natural end is that end."""
+    kept: list[Difference] = []
+    for one in found.claims:
+        if not any(_repeats(one, other) for other in kept):
+            kept.append(one)
+    return kept
+
+
+def _repeats(one: Difference, other: Difference) -> bool:
+    return (
+        (one.match, one.dataset, one.budget) == (other.match, other.dataset, other.budget)
+        and one.ids == other.ids
+        and np.array_equal(one.change, other.change)  # type: ignore[arg-type]
+    )
 
 
 def sentence(one: Difference) -> str:

@@ -16,7 +16,7 @@ from workflow_scripts.common.tables.benchmark import BENCHMARK
 from workflow_scripts.common.tables.generation import GENERATION
 from workflow_scripts.common.tables.grade import GRADE
 from workflow_scripts.common.tables.pool import POOL
-from workflow_scripts.common.tables.traces import TRACES
+from workflow_scripts.common.tables.traces import TRACES, TraceFacts
 from workflow_scripts.curation.pool import scan_rows, write_pool
 from workflow_scripts.curation.teacher_draws import (
     choose,
@@ -39,11 +39,18 @@ def work(args: argparse.Namespace) -> None:
     chosen = choose(scored(pl.concat(drawn)), settings)
     rows = pool_rows(chosen, scan_rows(args.pool, asked, list(POOL.schema)))
     facts = trace_facts(chosen, asked.len(), settings)
-    write_pool(args.made, [rows], provenance(args.settings, asked=asked.len()))
+    write_pool(args.made, [rows], provenance(args.settings, made=_told(facts)))
     TRACES.write(args.traces, chosen.drop("trace", "attempt"), provenance(args.settings))
     write_json(args.counts, facts.to_json())
-    told = (settings.name, facts.rows, facts.questions, facts.asked)
-    log.info("%s: %d rows of %d questions, of %d asked", *told)
+    log.info("%s", _told(facts))
+
+
+def _told(facts: TraceFacts) -> str:
+    """What a pool was made of, for messages."""
+    return (
+        f"pool {facts.pool} of traces holds {facts.rows:,} rows of {facts.questions:,} questions "
+        f"({facts.asked:,} asked, {facts.right_questions:,} answered right); "
+    )
 
 
 def main() -> None:

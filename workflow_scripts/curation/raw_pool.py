@@ -123,7 +123,17 @@ def _guess(batch: Sequence[Row], found: Sequence[str], overrides: Mapping[str, s
 
 
 def _as_is(batch: Sequence[Row], found: Sequence[str], o: Mapping[str, str], n: Any) -> Form:
-    return Form("columns", {}, lambda row, where: row)
+    own = "labels" in found and "row_id" in found
+    return Form("columns", {}, _unfolded if own else lambda row, where: row)
+
+
+def _unfolded(row: Row, where: str) -> Row:
+    """A row of a pool that this project wrote: its solvers' labels stand in one column, as JSON."""
+    try:
+        labels = json.loads(row["labels"])
+        return {**labels, **row}
+    except (KeyError, TypeError, ValueError):
+        raise InputError(f"{where}: column 'labels' is no JSON object of labels") from None
 
 
 def _chat(

@@ -6,7 +6,7 @@
 
 import argparse
 
-from workflow_scripts.common.artifacts import write_json
+from workflow_scripts.common.artifacts import read_facts, write_json
 from workflow_scripts.common.job import ONE, log, run
 from workflow_scripts.common.provenance import provenance
 from workflow_scripts.common.settings.base import read
@@ -45,7 +45,8 @@ def work(args: argparse.Namespace) -> None:
     check_pins(options.pins, pool_sources(args.pool))
     stages = [stage(stage_name, decisions[stage_name]) for stage_name in STAGES]
     rows = eligible_rows(args.pool, eligible, LENGTHS.read(args.lengths))
-    require_enough(rule, rows, size, stages, selector.hard, options, settings)
+    made = read_facts(args.pool).get("made", "")
+    require_enough(rule, rows, size, stages, selector.hard, options, settings, made)
     base = options.size if rule != settings.selector else size
     picks = choose(rule, Request(rows, base, options, settings.seed))
     frame = in_order(selected_frame(args.pool, rows, picks), settings.order)

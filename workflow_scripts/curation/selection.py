@@ -454,10 +454,12 @@ def require_enough(
     hard: bool,
     options: Selection,
     asked: SelectSettings | None = None,
+    made: str = "",
 ) -> None:
     """UserError with every stage's survivors when `size` rows cannot be chosen from `rows`.
 
-    `options` is the config's `curation.selection`, `asked` the set where it is one of `sets`.
+    `options` is the config's `curation.selection`, `asked` the set where it is one of `sets`,
+    `made` what a pool of traces was made of.
     """
     reachable = available(name, rows, options)
     own = asked is not None and asked.name is not None
@@ -483,8 +485,10 @@ def require_enough(
             "Have them labelled (curation.relabel.domains: unlabelled), or train on a set that "
             "needs no domains: random, longest or limo"
         )
+    if made:
+        fix += ", or raise traces.sample, traces.samples or the pool's `per_question`"
     raise UserError(
-        f"{who} needs {size:,} rows and {reachable:,} are left: {_lines(stages, hard)}"
+        f"{who} needs {size:,} rows and {reachable:,} are left: {made}{_lines(stages, hard)}"
         f"{teacher}{domains}. {fix}"
     )
 

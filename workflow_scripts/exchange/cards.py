@@ -16,7 +16,13 @@ import jinja2
 import polars as pl
 from huggingface_hub import DatasetCardData, ModelCardData
 
-from workflow_scripts.common.artifacts import atomic, read_facts, read_json, write_text
+from workflow_scripts.common.artifacts import (
+    atomic,
+    read_facts,
+    read_json,
+    reading,
+    write_text,
+)
 from workflow_scripts.common.errors import InputError, UserError
 from workflow_scripts.common.home import version
 from workflow_scripts.common.hub import MODEL_FILES
@@ -24,13 +30,20 @@ from workflow_scripts.common.markdown import code, plain, table
 from workflow_scripts.common.model import read_card, verify_weights
 from workflow_scripts.common.tables.pool import SELECTED
 from workflow_scripts.exchange import hub_results
-from workflow_scripts.exchange.results_folder import Cell, ModelFacts, ResultsFolder, portable
+from workflow_scripts.exchange.results_folder import (
+    UNFINISHED,
+    Cell,
+    ModelFacts,
+    ResultsFolder,
+    portable,
+)
 from workflow_scripts.reporting.naming import DASH, number, percent
 
 CODE_DATA = ("dataset_card.md.j2", "model_card.md.j2")
 DATASET_CARD, MODEL_CARD = CODE_DATA
 UNKNOWN = "unknown"  # a licence that the hub knows by this name
 DATA = "data/train-00000-of-00001.parquet"
+OWN_POOL = "curation/pool.parquet"
 OURS = ("training_run.json",)  # beside the weights, of no use elsewhere
 SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 NOT_NAMED = "No licence was named when this card was made."
@@ -128,8 +141,8 @@ def _dataset_values(
     terms: Terms,
 ) -> dict[str, Any]:
     settings = json.loads(read_facts(path).get("settings", "{}"))
-    curation = results.folder / "curation"
-    contamination = read_json(curation / "contamination.json")
+    pool = _pool(results.folder, frame)
+    contamination = read_json(pool.parent / "contamination.json")
     sources = _pairs(counts["sources"])
     return {
         "title": plain(f"{results.study}: {path.stem}"),
@@ -137,7 +150,7 @@ def _dataset_values(
         "selector": code(str(counts["selector"])),
         "seed": settings.get("seed"),
         "selection": code(json.dumps(settings.get("selection", {}), sort_keys=True)),
-        "origin": _origin(curation / "pool.parquet"),
+        "origin": _origin(pool),
         "eligible": number(counts["eligible"], 0),
         "tokens": counts["tokens"],
         "tokenizer": code(_shown(counts["tokenizer"]["path"])),
@@ -145,7 +158,7 @@ def _dataset_values(
         "separate": contamination["boilerplate"] == "separate",
         "stock": contamination["boilerplate_questions"],
         "benchmarks": [code(name) for name in contamination["benchmarks"]],
-        "funnel": _funnel(curation / "funnel.csv", path.stem),
+        "funnel": _funnel(counts, frame.height),
         "sources": table(["source", "rows"], sources),
         "domains": table(["domain", "rows"], _pairs(counts["domains"])),
         "columns": [(code(name), _COLUMNS.get(name, "")) for name in frame.columns],
@@ -187,24 +200,41 @@ def _pairs(counts: Mapping[str, int]) -> list[tuple[str, str]]:
     return [(plain(name), number(value, 0)) for name, value in counts.items()]
 
 
+def _pool(folder: Path, rows: pl.DataFrame) -> Path:
+    """The pool that a set was drawn from: the study's own, or one of traces that were made here.
+
+    InputError where none holds all of its rows.
+    """
+    key = ["row_id", "trace"]
+    for path in (folder / OWN_POOL, *sorted(folder.glob("traces/pools/*/pool.parquet"))):
+        if path.exists():
+            held = pl.scan_parquet(path).select(key).join(rows.lazy().select(key), on=key)
+            if held.select(pl.len()).collect().item() == rows.height:
+                return path
+    raise InputError(f"no pool under {folder} holds all rows of the set; {UNFINISHED}")
+
+
 def _origin(pool: Path) -> str:
-    """Where the pool is from: a repository at its commit, or files by name."""
+    """Where a pool is from: a repository at its commit, files by name, or models asked here."""
     facts = read_facts(pool)
-    source = json.loads(facts.get("settings", "{}")).get("source", {})
+    settings = json.loads(facts.get("settings", "{}"))
+    if settings.get("teachers"):
+        teachers = ", ".join(code(name) for name in settings["teachers"])
+        return f"traces that were made in this study by {teachers} (pool {code(pool.parent.name)})"
+    source = settings.get("source", {})
     if "hub" not in source:
         return f"local files ({code(facts.get('origin', UNKNOWN))})"
     revision = facts.get("commit") or source.get("revision", "main")
     return f"{code(source['hub'])} of the Hugging Face hub at {code(revision)}"
 
 
-def _funnel(path: Path, selector: str) -> str:
-    """Rows that every stage removed and left; the last line is this set's."""
-    frame = pl.read_csv(path)
-    kept = frame.filter((pl.col("reason") == "total") | (pl.col("reason") == selector))
-    rows = kept.select("stage", "removed", "remaining").iter_rows()
+def _funnel(counts: Mapping[str, Any], chosen: int) -> str:
+    """Rows that entered and left every stage; the last one is the selection."""
+    stages = [(name, one["entered"], one["kept"]) for name, one in counts["stages"].items()]
+    every = [*stages, ("selection", counts["eligible"], chosen)]
     return table(
-        ["stage", "removed", "remaining"],
-        [(plain(stage), number(removed, 0), number(left, 0)) for stage, removed, left in rows],
+        ["stage", "rows before", "rows kept"],
+        [(plain(name), number(before, 0), number(kept, 0)) for name, before, kept in every],
     )
 
 
@@ -281,12 +311,29 @@ def _base(model: ModelFacts, base: ModelFacts | None) -> str:
 
 
 def _data(results: ResultsFolder, model: str) -> str:
-    """What the model was trained on: rows of the pool, or a ready set."""
+    """What the model was trained on: a selected set with its pool, or a ready set."""
     ready = results.folder / f"training/{model}/set.parquet"
-    if not ready.exists():
-        return _origin(results.folder / "curation/pool.parquet")
-    settings = json.loads(read_facts(ready).get("settings", "{}"))
-    return f"the ready set {code(_shown(str(settings.get('set', ready.name))))}"
+    if ready.exists():
+        settings = json.loads(read_facts(ready).get("settings", "{}"))
+        return f"the ready set {code(_shown(str(settings.get('set', ready.name))))}"
+    samples = results.folder / f"training/{model}/samples.parquet"
+    with reading(samples):
+        rows = pl.read_parquet(samples, columns=["row_id"])
+    chosen = _set_of(results.folder, rows)
+    pool = _pool(results.folder, SELECTED.read(chosen))
+    return f"the set {code(chosen.stem)}, which was selected from {_origin(pool)}"
+
+
+def _set_of(folder: Path, rows: pl.DataFrame) -> Path:
+    """The selected set that a model's samples are from: the smallest that has all of them."""
+    held: dict[int, Path] = {}
+    for path in sorted((folder / "curation/sets").glob("*.parquet")):
+        ids = pl.read_parquet(path, columns=["row_id"])
+        if rows.join(ids, on="row_id", how="anti").is_empty():
+            held.setdefault(ids.height, path)
+    if not held:
+        raise InputError(f"no set under {folder}/curation/sets has the samples; {UNFINISHED}")
+    return held[min(held)]
 
 
 def _form(form: Any) -> list[tuple[str, str]]:

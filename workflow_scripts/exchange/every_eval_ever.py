@@ -397,7 +397,8 @@ _DETAILS = (
 
 def _generation_config(pair: _Pair, cell: Cell) -> GenerationConfig:
     inference = pair.results.settings.get("inference", {})
-    args: dict[str, Any] = {"reasoning": bool(cell.point["mean_thinking_tokens"])}
+    thought = cell.point["mean_thinking_tokens"]
+    args: dict[str, Any] = {} if thought is None else {"reasoning": bool(thought)}
     args |= {} if cell.temperature is None else {"temperature": cell.temperature}
     engine = pair.model.engine
     details = {

@@ -47,12 +47,15 @@ class Naming:
 
 
 def write(results: ResultsFolder, out: Path, naming: Naming) -> list[Path]:
-    """Write `MODEL/.eval_results/*.yaml` and `MODEL/model-index.yaml` below `out`; the files."""
+    """Write `MODEL/.eval_results/*.yaml` and `MODEL.model-index.yaml` below `out`; the files.
+
+    The latter is for a card's metadata, so it lies beside what can be published as it is.
+    """
     made = []
     for model in results.models:
-        folder = out / portable(model.name)
-        made += write_entries(results, model, folder, naming)
-        index = folder / "model-index.yaml"
+        name = portable(model.name)
+        made += write_entries(results, model, out / name, naming)
+        index = out / f"{name}.model-index.yaml"
         write_text(index, _yaml({"model-index": model_index(results, model)}))
         made.append(index)
     return made

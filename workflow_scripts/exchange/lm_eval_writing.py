@@ -130,18 +130,17 @@ def _line(writer: _Writer, cell: Cell, sample: Sample) -> dict[str, Any]:
             "category": question.category,
         }
     )
-    prompt = cell.shown(question) or question.prompt
     record = lm_eval.Sample(
         doc_id=question.position,
         doc=doc,
         target=question.gold or "",
-        arguments={"gen_args_0": {"arg_0": prompt, "arg_1": _drawn_with(writer, cell)}},
+        arguments={"gen_args_0": {"arg_0": question.prompt, "arg_1": _drawn_with(writer, cell)}},
         resps=[[response(writer.model, sample)]],
         filtered_resps=[UNREAD if sample.extracted is None else sample.extracted],
         filter=FILTER,
         metrics=[METRIC],
         doc_hash=_hash(json.dumps(doc, indent=2, ensure_ascii=False)),
-        prompt_hash=_hash(prompt),
+        prompt_hash=_hash(question.prompt),
         target_hash=_hash(question.gold or ""),
     )
     own = {"method": cell.method, "budget": cell.budget, "draw": sample.sample, **sample.facts()}
@@ -189,6 +188,7 @@ def _config(writer: _Writer, cell: Cell) -> dict[str, Any]:
             "metadata": {
                 "version": 1.0,
                 "part": benchmark.part,
+                "prompt_frame": cell.frame,
                 "accuracy": point["accuracy"],
                 "ci_low": point["ci_low"],
                 "ci_high": point["ci_high"],

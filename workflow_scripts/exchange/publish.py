@@ -7,6 +7,7 @@ from typing import Any
 from huggingface_hub import CommitOperationAdd, HfApi, constants, get_token
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, RepositoryNotFoundError
 
+from workflow_scripts.common.artifacts import read_json
 from workflow_scripts.common.errors import InputError, UserError
 from workflow_scripts.common.hub import LOGIN
 from workflow_scripts.common.storage import gb
@@ -14,6 +15,7 @@ from workflow_scripts.exchange.exported import MARKER
 from workflow_scripts.exchange.hub_results import FOLDER
 
 KINDS = ("model", "dataset")
+APART = ("dataset", "model", "hub-results")  # forms with a folder for each repository
 SHOWN = 40  # files that are listed one by one
 MESSAGE = "Export of a study with s1flow"
 
@@ -83,7 +85,8 @@ def plan(
     files = _files(folder)
     if get_token() is None:
         raise UserError(f"publishing needs an account: {LOGIN}")
-    kind = kind or ("model" if "config.json" in files else "dataset")
+    of_model = any(name == "config.json" or name.startswith(f"{FOLDER}/") for name in files)
+    kind = kind or ("model" if of_model else "dataset")
     info = _info(repository, kind)
     if info is None and pull_request:
         raise UserError(f"there is no {kind} repository {repository} to make a pull request to")
@@ -102,7 +105,7 @@ def plan(
 
 def send(sending: Sending) -> str:
     """Make the repository if it is not there, and send the files in one commit; its address."""
-    api = HfApi()
+    api = HfApi(endpoint=sending.endpoint)
     operations = [
         CommitOperationAdd(path_in_repo=name, path_or_fileobj=path)
         for name, path in sending.files.items()
@@ -128,6 +131,7 @@ def _files(folder: Path) -> dict[str, Path]:
     """Files by name; those whose name begins with a dot stay here, but for results."""
     if not folder.is_dir():
         raise InputError(f"{folder} is no folder; give one that `s1flow export` made")
+    _check_single(folder)
     found: dict[str, Path] = {}
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
@@ -136,25 +140,24 @@ def _files(folder: Path) -> dict[str, Path]:
         hidden = any(part.startswith(".") and part != FOLDER for part in name.split("/"))
         if path.is_file() and not hidden:
             found[name] = path
-    if (folder / MARKER).exists() and "README.md" not in found and _holds_cards(folder):
-        inside = ", ".join(sorted(path.name for path in folder.iterdir() if path.is_dir()))
-        raise InputError(f"{folder} holds several folders ({inside}): publish one of them")
     if not found:
         raise InputError(f"{folder} holds no file to send")
     return found
 
 
-def _holds_cards(folder: Path) -> bool:
-    return any((inner / "README.md").exists() for inner in folder.iterdir())
+def _check_single(folder: Path) -> None:
+    """InputError for a folder of folders, each of which is a repository of its own."""
+    path = folder / MARKER
+    if path.exists() and read_json(path).get("form") in APART:
+        inside = ", ".join(sorted(str(inner) for inner in folder.iterdir() if inner.is_dir()))
+        raise InputError(f"{folder} holds a folder for each repository; publish one: {inside}")
 
 
 def _info(repository: str, kind: str) -> Any:
     """What the hub says of the repository; None where there is none."""
     try:
-        return HfApi().repo_info(repository, repo_type=kind)
-    except RepositoryNotFoundError as error:
-        if error.response is not None and error.response.status_code == 401:
-            raise UserError(f"the hub refuses your token: {LOGIN}") from None
+        return HfApi(endpoint=constants.ENDPOINT).repo_info(repository, repo_type=kind)
+    except RepositoryNotFoundError:
         return None
     except HFValidationError:
         raise UserError(f"--to {repository}: write OWNER/NAME") from None
@@ -165,6 +168,8 @@ def _info(repository: str, kind: str) -> Any:
 def _explained(repository: str, error: Exception) -> Exception:
     """What to do about an error of the hub or of the way to it; others as they are."""
     reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    if isinstance(error, HfHubHTTPError) and error.response.status_code == 401:
+        return UserError(f"the hub refuses your token: {LOGIN}")
     if isinstance(error, (HfHubHTTPError, ValueError)):  # ValueError: a card that it finds wrong
         return UserError(
             f"the hub refuses {repository}: {reason}. Nothing was committed; a token that may "

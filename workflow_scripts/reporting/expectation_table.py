@@ -7,18 +7,21 @@ from workflow_scripts.analysis.expectations import in_short
 from workflow_scripts.analysis.tables import MET
 from workflow_scripts.common.markdown import code, plain
 from workflow_scripts.reporting.markdown import table
-from workflow_scripts.reporting.naming import DASH, number
+from workflow_scripts.reporting.naming import number
 from workflow_scripts.reporting.study_results import Results
 
+MOST = 8  # rows that are shown though they were met
 HEADERS = ("expected of", "value", "found", "range", "outcome")
 
 
 def section(results: Results, rows: Sequence[Mapping[str, Any]]) -> str:
-    """How many were met, and every row; "" where nothing is expected."""
+    """How many were met, and every row, of many those that were not; "" where none is expected."""
     if not rows:
         return ""
-    lines = [_line(results, row) for row in rows]
-    return f"{in_short(rows)}.\n\n{table(HEADERS, lines, left=len(HEADERS))}"
+    shown = [row for row in rows if len(rows) <= MOST or row["outcome"] != MET]
+    told = f"{in_short(rows)}; all of them with what was found: `analysis/expectations.csv`."
+    lines = [_line(results, row) for row in shown]
+    return f"{told}\n\n{table(HEADERS, lines, left=len(HEADERS))}" if lines else told
 
 
 def _line(results: Results, row: Mapping[str, Any]) -> list[str]:
@@ -32,8 +35,9 @@ def _line(results: Results, row: Mapping[str, Any]) -> list[str]:
 
 
 def _range(row: Mapping[str, Any]) -> str:
-    ends = [number(row[end], 1) for end in ("least", "most")]
-    parts = [f"{ends[0]} to {ends[1]}"] if ends != [DASH, DASH] else []
+    low, high = (None if row[end] is None else number(row[end]) for end in ("least", "most"))
+    both = f"{low} to {high}" if low and high else ""
+    parts = [both or (f"at least {low}" if low else f"at most {high}")] if low or high else []
     return "; ".join([*parts, *([row["verdicts"]] if row["verdicts"] else [])])
 
 

@@ -122,6 +122,7 @@ def placed(
     """
     x, y, low, high = columns
     rows = []
+    data = data.drop_nulls([x, y])  # tokens that nobody counted
     for (name,), part in data.group_by(panel, maintain_order=True):
         spots = [
             (row[x], row[low] + share * (row[high] - row[low]))

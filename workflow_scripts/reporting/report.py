@@ -31,6 +31,8 @@ from workflow_scripts.reporting import (
     no_scaling,
     published,
     result_tables,
+    set_findings,
+    shift_findings,
     study_log,
 )
 from workflow_scripts.reporting.examples import LINE_HEADERS, Shown
@@ -66,14 +68,20 @@ PLOT_TITLES = {
     "lengths": "How long models think by themselves",
     "answers": "When answers along a chain are right",
     "oracle": "One budget for all, and the smallest sufficient one for each",
+    "sets": "Accuracy against rows of the training set",
     "funnel": "Curation: rows left after each step",
     "domains": "Curation: domains before and after",
     "sources": "Curation: sources before and after",
     "training": "Training curves",
+    "shift_kl": "How far predictions moved",
+    "shift_ranks": "Whose tokens the other model would have written",
+    "shift_states": "How far hidden states moved",
+    "shift_markers": "Words of second thoughts, and accuracy",
 }
 PLACED = (  # by name in a template
     "contrasts", "forcing", "scaling", "causes", "effects", "curves", "answers", "oracle",
-    "parallel", "ranking", "frontier", "multiples", "verdicts", "spans",
+    "parallel", "sets", "ranking", "frontier", "multiples", "verdicts", "spans", "shift_kl",
+    "shift_ranks", "shift_states", "shift_markers",
 )  # fmt: skip
 SHOWN_IN_BODY = ("right at its natural end", "an added continuation made it wrong")
 MOST_FAMILIES = 3  # of one kind that are told one by one
@@ -90,6 +98,7 @@ class Extras:
     expectations  rows of the table EXPECTATIONS; none where nothing is expected
     data         what went into the pool and the traces
     table_bytes  size of each model's generation tables
+    shift        tables of what training changed; none where it was not measured
     """
 
     curation: str  # Markdown written by the curation stage; "" where nothing is trained
@@ -104,6 +113,7 @@ class Extras:
     prefixes: tuple[int, int]
     runs: Sequence[JobRun]
     took: Sequence[study_log.Cost]
+    shift: Sequence[Path] = ()
     expectations: Sequence[Mapping[str, Any]] = ()
 
 
@@ -199,6 +209,7 @@ def _body(results: Results, extras: Extras) -> dict[str, Any]:
         "flips": f"{settings['analysis']['bootstrap']:,}",
         "evidence": _evidence(results, extras),
         "metrics": result_tables.short_metrics(results),
+        "shift": shift_findings.section(extras.shift, results.model_titles),
         "no_scaling": no_scaling.section(results),
         "shortfalls": list(answer_findings.shortfall_sentences(results)),
         "reached": percent(answer_findings.REACHED, 0),
@@ -207,6 +218,8 @@ def _body(results: Results, extras: Extras) -> dict[str, Any]:
         "examples_shown": [demoted(example.brief, 0) for example in shown],
         "device_hours": number(hours, 3) if hours else "",
         **data_costs.values(results, extras.data),
+        "sets": list(set_findings.sentences(results)),
+        "sets_table": set_findings.sets_table(results),
         "decoding_costs": costs.engine_table(results),
         "training_costs": costs.training_table(results),
         "configured": published.configured(settings),
@@ -239,6 +252,8 @@ def _details(results: Results, extras: Extras) -> dict[str, Any]:
             for comparison in COMPARISONS
             if comparison in present
         ],
+        "set_pairs": set_findings.pairs_table(results),
+        "set_benchmarks": set_findings.benchmarks_table(results),
         "clean": extras.clean,
         "efficiency": efficiency(results),
         "estimates": estimates.comparison(results, extras.table_bytes),

@@ -20,6 +20,8 @@ from workflow_scripts.analysis.tables import (
     RANKING,
     RANKING_PAIRS,
     REPEATS,
+    SET_PAIRS,
+    SETS,
     VOTES,
     file_hash,
     read_table,
@@ -99,6 +101,25 @@ class Ranked:
 
 
 @dataclass(frozen=True)
+class ComparedSets:
+    """Tables of rule compare_sets, without rows where there is one training set or none.
+
+    places  of every set, by scope
+    pairs   of sets, by scope
+    """
+
+    places: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=SETS))
+    pairs: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=SET_PAIRS))
+
+    @classmethod
+    def read(cls, places: Sequence[Path], pairs: Sequence[Path]) -> "ComparedSets":
+        """The tables from their files, where there are any."""
+        if not (places and pairs):
+            return cls()
+        return cls(read_table(places[0], SETS), read_table(pairs[0], SET_PAIRS))
+
+
+@dataclass(frozen=True)
 class Results:
     """Tables and manifests of one study.
 
@@ -110,6 +131,7 @@ class Results:
     answers                  what became of answers along their chains
     drawn                    what several draws of a question show
     ranked                   which models can be told apart
+    sets                     which training sets differ
     """
 
     points: pl.DataFrame
@@ -128,6 +150,7 @@ class Results:
     answers: Answers = field(default_factory=Answers)
     drawn: Drawn = field(default_factory=Drawn)
     ranked: Ranked = field(default_factory=Ranked)
+    sets: ComparedSets = field(default_factory=ComparedSets)
 
     @property
     def base(self) -> str | None:

@@ -12,6 +12,7 @@ from workflow_scripts.analysis import loading
 from workflow_scripts.common.artifacts import read_json, write_text
 from workflow_scripts.common.job import MANY, run
 from workflow_scripts.common.model import ModelCard, read_card
+from workflow_scripts.common.settings.sets import FULL
 from workflow_scripts.common.source_files import form
 from workflow_scripts.common.storage import free_bytes, gb
 from workflow_scripts.common.tables.manifests import EngineManifest, TrainingManifest
@@ -83,7 +84,8 @@ def selection_lines(sets: dict[str, dict[str, Any]], settings: dict[str, Any]) -
     for wanted in sorted({entry["set"] for entry in settings["trained"].values()}):
         rehearsed = settings["stand_ins"][wanted]
         reachable = sets[rehearsed]["eligible"]
-        if rehearsed not in ("random", "longest", "limo"):
+        own = settings.get("sets", {}).get(rehearsed, {"selector": rehearsed})
+        if own["selector"] not in ("random", "longest", "limo", FULL):
             reachable -= sets[rehearsed]["eligible_without_domain"]
         size = _size(wanted, reachable, settings)
         verdict = "" if reachable >= size else "  TOO FEW: the real study stops at `select`"
@@ -92,8 +94,11 @@ def selection_lines(sets: dict[str, dict[str, Any]], settings: dict[str, Any]) -
 
 
 def _size(selector: str, reachable: int, settings: dict[str, Any]) -> int:
-    if selector == "full" or form(Path(selector)):  # every row, or a set in a file
+    own = settings.get("sets", {}).get(selector, {"selector": selector})
+    if own["selector"] == FULL or form(Path(selector)):  # every row, or a set in a file
         return reachable
+    if "size" in own:
+        return int(own["size"])
     return int(selector[5:]) if selector.startswith("size-") else settings["size"]
 
 

@@ -22,6 +22,7 @@ from workflow_scripts.reporting.report import Extras, appendix, report
 from workflow_scripts.reporting.study_results import (
     EDITED,
     Answers,
+    ComparedSets,
     Drawn,
     Ranked,
     Results,
@@ -41,10 +42,11 @@ INPUTS = {
     ),
     **dict.fromkeys(("votes", "draws", "repeats"), ONE),
     **dict.fromkeys(("ranking", "ranking_pairs", "ranking_checks"), MANY),
+    **dict.fromkeys(("set_table", "set_pairs", "set_checks"), MANY),
     **dict.fromkeys(("curation_md", "contamination", "touched"), MANY),
     **dict.fromkeys(("upstream", "traces", "teachers"), MANY),
     **dict.fromkeys(("engines", "training", "plots", "generations", "grades"), MANY),
-    **dict.fromkeys(("benchmarks", "notes", "expectations"), MANY),
+    **dict.fromkeys(("benchmarks", "notes", "expectations", "shift"), MANY),
 }
 
 
@@ -66,6 +68,7 @@ def work(args: Namespace) -> None:
         ),
         drawn=Drawn.read(args.votes, args.draws, args.repeats),
         ranked=Ranked.read(args.ranking, args.ranking_pairs),
+        sets=ComparedSets.read(args.set_table, args.set_pairs),
         findings=[*_edited(args, quality, checks), *found.findings],
     )
     for finding in found.findings:
@@ -95,6 +98,7 @@ def work(args: Namespace) -> None:
         prefixes=prefixes(args.generations),
         runs=study_log.read_runs(folder_of(args.settings)),
         took=study_log.read_costs(folder_of(args.settings)),
+        shift=args.shift,
         expectations=[row for p in args.expectations for row in rows_of(p)],
     )
     folder = args.markdown.parent
@@ -123,11 +127,15 @@ def _edited(
 ) -> list[dict[str, Any]]:
     """Findings for tables about answers and draws that are no longer as they were written."""
     answers = [args.answer_path, args.answer_curves, args.confidence_stop, args.endings]
-    more = [read_json(path)["sha256"] for path in (args.answer_checks, *args.ranking_checks)]
+    more = [
+        read_json(path)["sha256"]
+        for path in (args.answer_checks, *args.ranking_checks, *args.set_checks)
+    ]
     recorded = [quality["sha256"], checks["sha256"], *more]
     every = {name: digest for hashes in recorded for name, digest in hashes.items()}
     drawn = [args.votes, args.draws, args.repeats]
-    return hash_findings([*answers, *drawn, *args.ranking, *args.ranking_pairs], every)
+    ranked = [*args.ranking, *args.ranking_pairs, *args.set_table, *args.set_pairs]
+    return hash_findings([*answers, *drawn, *ranked], every)
 
 
 def _date(manifests: list[Path]) -> str:

@@ -97,8 +97,8 @@ class Benchmark:
 
     name: Name
     format: FormatName
-    first: Literal["all"] | Count
     source: Source
+    first: Literal["all"] | Count = "all"
     title: str | None = None
     columns: dict[str, str] = field(default_factory=dict)
     on_bad_row: Literal["refuse", "drop"] = "refuse"
@@ -114,7 +114,7 @@ class Benchmark:
 
 @dataclass(frozen=True)
 class ShelfFile(Benchmark):
-    """A benchmark on the shelf. The file's name is its own, and `first` is all unless it says.
+    """A benchmark on the shelf. The file's name is its own.
 
     about    what it is, in a few words
     licence  of the data, as stated

@@ -15,6 +15,7 @@ from workflow_scripts.common.settings.imported import Imported
 from workflow_scripts.common.settings.inference import Context, Inference, ModelSampling
 from workflow_scripts.common.settings.inference import Method as MethodEntry
 from workflow_scripts.common.settings.sets import TrainingSet
+from workflow_scripts.common.settings.shift import Shift
 from workflow_scripts.common.settings.traces import Traces
 from workflow_scripts.common.settings.training import Recipe, Training
 
@@ -192,6 +193,7 @@ class Config:
     shelf          folders of your own with a file NAME.yaml for each benchmark, before the shelf's
     container      image of --software-deployment-method apptainer, a file or docker://...; default:
                    s1flow-cpu.sif, or s1flow-cuda.sif where a section asks for GPUs
+    shift          what training changed, token by token
     pathvars       Snakemake's own
     """
 
@@ -214,4 +216,5 @@ class Config:
     traces: Traces | None = None
     shelf: tuple[str, ...] = ()
     container: Text | None = None
+    shift: Shift = field(default_factory=Shift)
     pathvars: dict[str, Any] = field(default_factory=dict)

@@ -1,0 +1,107 @@
+"""The data chapter: traces made here, and what the data took beside training, by hand."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from tests.records import engine_manifest, tokens, training_manifest
+from workflow_scripts.common.tables.traces import TeacherFacts, TraceFacts
+from workflow_scripts.common.tables.upstream import Upstream, UpstreamWork
+from workflow_scripts.reporting.data_costs import (
+    DataWork,
+    again,
+    decode_rate,
+    teachers_table,
+    traces_table,
+    upstream_table,
+)
+
+UPSTREAM = Upstream(
+    100,
+    "tokenizer",
+    [
+        UpstreamWork("teacher", "", 90, 1000, 360_000),
+        UpstreamWork("solver", "qwen7b_correct", 80, 900, 36_000),
+        UpstreamWork("grader", "qwen7b_correct", 80, 5000, 0),
+    ],
+)
+TEACHER = TeacherFacts(
+    "tuned", draws=400, right=100, questions=100, questions_right=60, tokens=8000,
+    kept_tokens=900, reasons={"kept": 60, "unfinished": 10, "looping": 10, "unreadable": 40},
+)  # fmt: skip
+POOL = TraceFacts("right", "right", "limo", 100, 60, 60, 60, 15.04, [TEACHER])
+# The base decoded 10 tokens a second; the teacher held its device for two hours.
+ENGINES = {"base": engine_manifest("base", tokens=tokens(decoded=100, seconds=10.0))}
+WROTE = engine_manifest("s1k", tokens=tokens(decoded=9000, seconds=7200.0))
+TRAINED = training_manifest("s1k", {"tokens": 5000, "device_hours": 2.0}, samples=50)
+WORK = DataWork(UPSTREAM, [POOL], {"tuned": WROTE})
+
+
+def results(**changes: Any) -> Any:
+    facts = {
+        "base": "base",
+        "focus": "s1k",
+        "engines": ENGINES,
+        "training": {"s1k": TRAINED},
+        "model_titles": {"base": "Base", "s1k": "Tuned"},
+    }
+    return SimpleNamespace(**facts | changes)
+
+
+def cells(text: str, row: int) -> list[str]:
+    return [cell.strip().replace("\xa0", " ") for cell in text.splitlines()[row].split("|")[1:-1]]
+
+
+def test_a_pool_is_told_with_what_was_kept_of_what() -> None:
+    told = cells(traces_table(WORK), 2)
+    assert told == [
+        "`right`", "right, highest LIMO score", "tuned", "100", "60.0 %", "60", "60", "15.0",
+    ]  # fmt: skip
+
+
+def test_a_teacher_is_told_with_its_faults_and_costs() -> None:
+    told = cells(teachers_table(WORK), 2)
+    assert told == ["tuned", "s1k", "400", "25.0 %", "5.0 %", "10.0 %", "8,000", "80", "2.00"]
+
+
+def test_hours_upstream_are_tokens_at_the_rate_of_the_base() -> None:
+    text = upstream_table(results(), WORK)
+    assert cells(text, 2)[1:5] == ["90", "1,000", "360,000", "10.0"]  # 36,000 s
+    assert cells(text, 3)[1:5] == ["80", "900", "36,000", "1.00"]
+    assert cells(text, 4)[3:5] == ["–", "–"]  # a grader: words that are not counted
+    assert cells(text, 5)[0] == "traces of teacher tuned, made here"
+    assert cells(text, 5)[3:] == ["9,000", "2.00", "measured here"]
+    assert cells(text, 6)[1:5] == ["50", "5,000", "–", "2.00"]
+
+
+def test_making_the_pool_again_stands_beside_training() -> None:
+    told = again(results(), WORK)
+    assert told[0] == "396,000 tokens were written for the 100 rows of the pool"
+    assert "would take 11.0 device hours (5.5 times the 2.00 of all training)" in told[1]
+    assert "10 tokens a device second measured of Base" in told[1]
+    assert "took 2.00 device hours (1.0 times the 2.00 of all training)" in told[2]
+
+
+def test_without_training_nothing_is_divided() -> None:
+    told = " ".join(again(results(training={}), WORK))
+    assert "11.0 device hours, at" in told and "times" not in told
+
+
+def test_the_estimate_stands_in_where_nothing_was_decoded() -> None:
+    none = tokens(decoded=0, seconds=0.0)
+    manifest = engine_manifest("base", tokens=none, estimate=SimpleNamespace(decode_rate=20.0))
+    rate = decode_rate(results(engines={"base": manifest}))
+    assert rate is not None and rate.hours(72_000) == pytest.approx(1.0)
+    assert rate.source == "estimated for Base"
+    assert decode_rate(results(engines={})) is None
+
+
+def test_a_study_without_a_pool_tells_nothing() -> None:
+    assert not upstream_table(results(), DataWork()) and not again(results(), DataWork())
+    assert not traces_table(DataWork()) and not teachers_table(DataWork())
+
+
+def test_no_rate_no_hours() -> None:
+    text = upstream_table(results(engines={}), WORK)
+    assert cells(text, 2)[4] == "–"
