@@ -90,6 +90,7 @@ include: "rules/grading.smk"
 include: "rules/relabel.smk"
 include: "rules/traces.smk"
 include: "rules/analysis.smk"
+include: "rules/shift.smk"
 include: "rules/reporting.smk"
 include: "rules/rehearsal.smk"
 
@@ -112,6 +113,12 @@ rule estimate_training:
     """The part of `estimate` that needs no GPU and no weights."""
     input:
         STUDY.if_trained("<results>/estimates/training.txt"),
+
+
+rule shift:
+    """What training changed, token by token, on the stored generations."""
+    input:
+        lambda w: STUDY.shift_files,
 
 
 rule traces:

@@ -406,6 +406,7 @@ rule write_report:
         grades=STUDY.grade_tables,
         benchmarks=STUDY.benchmark_tables,
         notes=STUDY.config["report"].get("notes", []),
+        shift=STUDY.shift_tables if STUDY.config["shift"]["measure"] else [],
         expectations=STUDY.if_expected("<results>/analysis/expectations.csv"),
     output:
         markdown="<results>/report/report.md",
@@ -441,7 +442,7 @@ rule write_report:
             "ranking_pairs ranking_checks set_table set_pairs set_checks set_parts set_overlap "
             "curation_md "
             "contamination touched upstream traces teachers engines training plots grades "
-            "benchmarks notes expectations",
+            "benchmarks notes expectations shift",
             outputs="markdown html appendix appendix_html",
             params="generations settings",
         )

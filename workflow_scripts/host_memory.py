@@ -42,6 +42,12 @@ class HostMemory:
         needed = engine_host_bytes(parameters, inference, gpus, self._cache(model))
         return _mb(needed, attempt)
 
+    def pair(self, model: str, base: str, attempt: int = 1) -> int:
+        """Of rule measure_shift, which holds two models: their files' pages and a copy of each."""
+        size = BYTES.get(self.study.config["inference"]["engine"]["dtype"], 2)
+        needed = JOB + 2 * size * (self.parameters(model) + self.parameters(base))
+        return _mb(needed, attempt)
+
     def parameters(self, model: str) -> int:
         """Parameters of a model of the study; a trained one has as many as its base."""
         card = Path(self.study.results) / "models" / model / "model.json"

@@ -525,6 +525,39 @@ class RuleSettings:
             }
         )
 
+    def measure_shift(self, model: str) -> str:
+        """Settings of rule measure_shift: how both models were asked, and in which numbers."""
+        study, shift = self.study, self.study.config["shift"]
+        pair = {"base": study.compared[model], "model": model}
+        asked = {role: self._shown({"name": name}) for role, name in pair.items()}
+        return self._json(
+            {
+                "pair": {role: self._without(e, "folder_of") for role, e in asked.items()},
+                "first": {name: entry["first"] for name, entry in study.benchmarks.items()},
+                "samples": study.own_samples,
+                "questions": shift["questions"],
+                "null_texts": shift["null_texts"],
+                "markers": shift["markers"],
+                "dtype": study.config["inference"]["engine"]["dtype"],
+                "store": f"{study.results}/store/shift-{model}",
+            }
+        )
+
+    def summarise_shift(self) -> str:
+        """Settings of rule summarise_shift."""
+        return self._json(
+            {
+                "markers": self.study.config["shift"]["markers"],
+                "analysis": self._of("analysis", "confidence"),
+            }
+        )
+
+    def plot_shift(self) -> str:
+        """Settings of rule plot_shift."""
+        return self._json(
+            {"models": self._models("title"), "benchmarks": self._benchmarks("title")}
+        )
+
     def _json(self, settings: Entry) -> str:
         return inert(canonical_json({"seed": self.study.seed, **settings}))
 

@@ -74,6 +74,9 @@ RANKING_TABLES = ("ranking", "ranking_pairs")
 SET_TABLES = ("sets", "set_pairs")
 MODEL_PLOTS = ["ranking", "frontier", "multiples", "verdicts", "spans"]
 TRAINING_FILES = ("manifest.json", "log.csv", "rendered.md")
+SHIFT_TABLES = ("kl", "ranks", "words", "states", "markers")
+SHIFT_PLOTS = ["shift_kl", "shift_ranks", "shift_states", "shift_markers"]
+NATURAL_CELL = "natural/infinite"
 CURATION_PLOTS = ["funnel", "domains", "sources"]
 
 
@@ -126,6 +129,7 @@ class Study:
         self._check_sources()
         self._check_gpus()
         self._check_servers()
+        self._check_shift()
         self._check_imported()
         self._check_expectations()
         self._check_teachers()
@@ -360,8 +364,8 @@ class Study:
         """Figures of the report, in its order; some only where a model is trained, or draws."""
         parallel = ["parallel"] if self.draws else []
         more = self.if_curated(*CURATION_PLOTS) + self.if_trained("training")
-        sets = self.if_sets("sets")
-        return self.if_many(*MODEL_PLOTS) + RESULT_PLOTS + parallel + sets + more
+        plots = self.if_many(*MODEL_PLOTS) + RESULT_PLOTS + parallel + self.if_sets("sets") + more
+        return plots + (SHIFT_PLOTS if self.config["shift"]["measure"] else [])
 
     @property
     def promised(self) -> list[str]:
@@ -413,6 +417,55 @@ class Study:
     def if_pooled(self, *names: str) -> list[str]:
         """The names, or nothing where no row of the pool is used."""
         return list(names) if self.selectors or self.traces else []
+
+    @property
+    def compared(self) -> dict[str, str]:
+        """Model -> the one that its predictions are compared with on the stored ids."""
+        asked = self.config["shift"].get("compare")
+        if asked is not None:
+            return {pair["model"]: pair["base"] for pair in asked}
+        pairs = {name: self.base_of(name) for name in self.trained}
+        return {m: b for m, b in pairs.items() if self._has_natural(m) and self._has_natural(b)}
+
+    @property
+    def in_pairs(self) -> list[str]:
+        """Models that are compared, and what they are compared with."""
+        both = {*self.compared, *self.compared.values()}
+        return [model for model in self.models if model in both]
+
+    @property
+    def shift_plots(self) -> list[str]:
+        """Figures of rule plot_shift."""
+        return SHIFT_PLOTS
+
+    @property
+    def shift_files(self) -> list[str]:
+        """Tables and figures of what training changed. ConfigError where nothing is compared."""
+        if not self.compared:
+            raise ConfigError(
+                "shift: no model of this config is trained here from a base whose natural end is "
+                "run, too, so nothing is compared; name two models with `natural` among their "
+                "methods, `shift: {compare: [{model: NAME, base: NAME}]}`"
+            )
+        return [*self.shift_tables, *(f"{self.results}/plots/{p}.png" for p in SHIFT_PLOTS)]
+
+    @property
+    def shift_tables(self) -> list[str]:
+        """Tables of what training changed."""
+        return [f"{self.results}/shift/{name}.csv" for name in SHIFT_TABLES]
+
+    def of_compared(self, pattern: str) -> list[str]:
+        """A file of each model that is compared."""
+        return [f"{self.results}/{pattern}".format(model=model) for model in self.compared]
+
+    def natural_cells(self, *models: str) -> list[str]:
+        """Files of the natural end of some models."""
+        folder = f"{self.results}/generations"
+        each = [(model, dataset) for model in models for dataset in self.datasets]
+        return [f"{folder}/{model}/{dataset}/{NATURAL_CELL}.parquet" for model, dataset in each]
+
+    def _has_natural(self, model: str) -> bool:
+        return NATURAL_CELL in self.cell_paths(model)
 
     @property
     def touched_files(self) -> list[str]:
@@ -935,6 +988,35 @@ class Study:
                 f"inference.gpus is {gpus}, but inference.engine.tensor_parallel is {parallel} on "
                 f"device: gpu; set gpus to {parallel} or a multiple of it, or device: cpu and "
                 "gpus: 0"
+            )
+
+    def _check_shift(self) -> None:
+        """Pairs to compare are two models with weights, whose natural ends are run."""
+        asked = self.config["shift"].get("compare") or []
+        for pair in asked:
+            for key in ("model", "base"):
+                self._check_compared(key, pair[key])
+            if pair["model"] == pair["base"]:
+                raise ConfigError(
+                    f"shift.compare: '{pair['model']}' is compared with itself; name what it was "
+                    "before under `base`"
+                )
+        names = [pair["model"] for pair in asked]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise ConfigError(f"shift.compare: '{twice}' has two bases; keep one of them")
+        if self.config["shift"]["measure"]:
+            _ = self.shift_files
+
+    def _check_compared(self, key: str, name: str) -> None:
+        where = f"shift.compare: `{key}: {name}`"
+        usable = [m for m in (*self.pretrained, *self.trained) if self._has_natural(m)]
+        if name not in self.models:
+            known = ", ".join(usable) or "none"
+            raise ConfigError(f"{where} is no model of this config (there are: {known})")
+        if name not in usable:
+            raise ConfigError(
+                f"{where} has no stored ids of its natural end: add `{{method: natural}}` to its "
+                "methods, and see that it is a model with weights"
             )
 
     def _check_chat(self) -> None:

@@ -27,6 +27,7 @@ def arguments(root: Path, paths: dict[str, list[Path]], plan: Plan = SMALL) -> N
     names = ("generations", "grades", "engines", "benchmarks", "golds")
     return Namespace(
         **{name: list(paths[name]) for name in names},
+        imports=[],
         points=root / "points.csv",
         outcomes=root / "outcomes.parquet",
         quality=root / "quality.json",

@@ -32,6 +32,7 @@ from workflow_scripts.reporting import (
     published,
     result_tables,
     set_findings,
+    shift_findings,
     study_log,
 )
 from workflow_scripts.reporting.examples import LINE_HEADERS, Shown
@@ -72,10 +73,15 @@ PLOT_TITLES = {
     "domains": "Curation: domains before and after",
     "sources": "Curation: sources before and after",
     "training": "Training curves",
+    "shift_kl": "How far predictions moved",
+    "shift_ranks": "Whose tokens the other model would have written",
+    "shift_states": "How far hidden states moved",
+    "shift_markers": "Words of second thoughts, and accuracy",
 }
 PLACED = (  # by name in a template
     "contrasts", "forcing", "scaling", "causes", "effects", "curves", "answers", "oracle",
-    "parallel", "sets", "ranking", "frontier", "multiples", "verdicts", "spans",
+    "parallel", "sets", "ranking", "frontier", "multiples", "verdicts", "spans", "shift_kl",
+    "shift_ranks", "shift_states", "shift_markers",
 )  # fmt: skip
 SHOWN_IN_BODY = ("right at its natural end", "an added continuation made it wrong")
 MOST_FAMILIES = 3  # of one kind that are told one by one
@@ -92,6 +98,7 @@ class Extras:
     expectations  rows of the table EXPECTATIONS; none where nothing is expected
     data         what went into the pool and the traces
     table_bytes  size of each model's generation tables
+    shift        tables of what training changed; none where it was not measured
     """
 
     curation: str  # Markdown written by the curation stage; "" where nothing is trained
@@ -107,6 +114,7 @@ class Extras:
     prefixes: tuple[int, int]
     runs: Sequence[JobRun]
     took: Sequence[study_log.Cost]
+    shift: Sequence[Path] = ()
     expectations: Sequence[Mapping[str, Any]] = ()
 
 
@@ -202,6 +210,7 @@ def _body(results: Results, extras: Extras) -> dict[str, Any]:
         "flips": f"{settings['analysis']['bootstrap']:,}",
         "evidence": _evidence(results, extras),
         "metrics": result_tables.short_metrics(results),
+        "shift": shift_findings.section(extras.shift, results.model_titles),
         "no_scaling": no_scaling.section(results),
         "shortfalls": list(answer_findings.shortfall_sentences(results)),
         "reached": percent(answer_findings.REACHED, 0),

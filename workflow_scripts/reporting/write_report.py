@@ -46,7 +46,7 @@ INPUTS = {
     **dict.fromkeys(("curation_md", "contamination", "touched"), MANY),
     **dict.fromkeys(("upstream", "traces", "teachers"), MANY),
     **dict.fromkeys(("engines", "training", "plots", "generations", "grades"), MANY),
-    **dict.fromkeys(("benchmarks", "notes", "expectations"), MANY),
+    **dict.fromkeys(("benchmarks", "notes", "expectations", "shift"), MANY),
 }
 
 
@@ -99,6 +99,7 @@ def work(args: Namespace) -> None:
         prefixes=prefixes(args.generations),
         runs=study_log.read_runs(folder_of(args.settings)),
         took=study_log.read_costs(folder_of(args.settings)),
+        shift=args.shift,
         expectations=[row for p in args.expectations for row in rows_of(p)],
     )
     folder = args.markdown.parent

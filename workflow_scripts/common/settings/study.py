@@ -15,6 +15,7 @@ from workflow_scripts.common.settings.imported import Imported
 from workflow_scripts.common.settings.inference import Context, Inference, ModelSampling
 from workflow_scripts.common.settings.inference import Method as MethodEntry
 from workflow_scripts.common.settings.sets import TrainingSet
+from workflow_scripts.common.settings.shift import Shift
 from workflow_scripts.common.settings.traces import Traces
 from workflow_scripts.common.settings.training import Recipe, Training
 
@@ -190,6 +191,7 @@ class Config:
     sets           training sets by name, for `train.set` and `train.sets`
     traces         traces that are made here, by teachers that answer questions of the pool
     shelf          folders of your own with a file NAME.yaml for each benchmark, before the shelf's
+    shift          what training changed, token by token
     container      image of --software-deployment-method apptainer, a file or docker://...; default:
                    s1flow-cpu.sif, or s1flow-cuda.sif where a section asks for GPUs
     pathvars       Snakemake's own
@@ -213,5 +215,6 @@ class Config:
     sets: dict[Name, TrainingSet] = field(default_factory=dict)
     traces: Traces | None = None
     shelf: tuple[str, ...] = ()
+    shift: Shift = field(default_factory=Shift)
     container: Text | None = None
     pathvars: dict[str, Any] = field(default_factory=dict)

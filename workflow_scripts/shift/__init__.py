@@ -1,0 +1,1 @@
+"""What training changed, read from the stored ids of natural generations."""
