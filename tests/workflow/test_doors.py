@@ -69,6 +69,8 @@ ELSEWHERE = {
     "measure": {"benchmarks"},
     "rank_models": {"models"},
     "plot_results": {"models"},
+    "compare_sets": {"benchmarks"},
+    "plot_sets": {"benchmarks", "inference", "models", "training"},
     "follow_answers": {"models"},
     "generate": GRANTED | {"shard"},
     "generate_shard": GRANTED,

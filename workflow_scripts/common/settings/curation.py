@@ -70,8 +70,8 @@ class Benchmark:
     name         in file names; small letters, digits and -
     format       math (LaTeX answers), integer (0-999), choice (letters of 2 to 26 options), number
                  (within a tolerance) or text (as it is spelt)
-    first        questions in the study, in file order; all: every one
     source       where the questions come from
+    first        questions in the study, in file order; all: every one
     title        heading in plots and tables; default: the name
     columns      our name of a column -> its name in the source
     on_bad_row   rows without a question or a readable answer
