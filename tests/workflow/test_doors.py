@@ -39,6 +39,7 @@ MODELS = [
     {"name": "base", "path": "data/demo/base"},
     {"name": "s1k", "train": {"base": "base", "set": "s1k"}},
     {"name": "own", "train": {"base": "base", "set": "rows.jsonl"}},
+    {"name": "theirs", "imported": {"format": "jsonl", "files": {"demo-math": "rows.jsonl"}}},
 ]
 ON_REQUEST = [
     *("audit_grades", "list_near_duplicates", "check_labels", "regenerate_difficulty"),
@@ -54,7 +55,7 @@ TRACES = {
 }
 # Keys of which any name is right: the user's own, or another library's.
 FREE = {"columns", "options", "deepspeed", "titles", "first", "trained", "stand_ins", "seen"}
-FREE |= {"rows", "samples"}  # by benchmark
+FREE |= {"rows", "samples", "files", "draws"}  # by benchmark
 FREE |= {"class_prompts", "tokenizer", "recipe"}  # read key by key, recorded whole, shown whole
 # Keys that a script's libraries read where other rules call them, and which its rule does not give.
 ENGINE = {"engine", "kind", "device", "dtype", "tensor_parallel", "max_sequences", "memory_share"}
