@@ -276,6 +276,38 @@ rule summarise_curation:
         )
 
 
+rule audit_sets:
+    """Parts of the traces of every set, LIMO's levels, and its questions near a benchmark's.
+
+    On request; the report of a study that compares sets has it.
+    """
+    input:
+        sets=STUDY.set_tables,
+        lengths="<results>/curation/lengths.parquet",
+        benchmarks=STUDY.benchmark_tables,
+    output:
+        parts="<results>/curation/set_parts.csv",
+        overlap="<results>/curation/set_overlap.csv",
+    log:
+        "<logs>/audit_sets.log",
+    benchmark:
+        "<results>/runtimes/audit_sets.tsv"
+    conda:
+        "../envs/curation.yaml"
+    resources:
+        mem_mb=8000,
+        runtime=60,
+    params:
+        settings=SETTINGS.audit_sets(),
+        code=code_id("curation.audit_sets"),
+    shell:
+        python(
+            "curation.audit_sets",
+            inputs="sets lengths benchmarks",
+            outputs="parts overlap",
+        )
+
+
 rule list_near_duplicates:
     """On request, to look at: kept questions that nearly repeat each other or a benchmark's."""
     input:

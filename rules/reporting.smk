@@ -391,6 +391,8 @@ rule write_report:
         set_table=STUDY.if_sets("<results>/analysis/sets.csv"),
         set_pairs=STUDY.if_sets("<results>/analysis/set_pairs.csv"),
         set_checks=STUDY.if_sets("<results>/analysis/set_checks.json"),
+        set_parts=STUDY.if_audited("<results>/curation/set_parts.csv"),
+        set_overlap=STUDY.if_audited("<results>/curation/set_overlap.csv"),
         curation_md=STUDY.if_curated("<results>/curation/curation.md"),
         contamination=STUDY.if_curated("<results>/curation/contamination.json"),
         touched=STUDY.touched_files,
@@ -440,7 +442,8 @@ rule write_report:
             "reporting.write_report",
             inputs="points outcomes contrasts metrics pairs quality checks answer_path "
             "answer_curves confidence_stop endings answer_checks votes draws repeats ranking "
-            "ranking_pairs ranking_checks set_table set_pairs set_checks curation_md "
+            "ranking_pairs ranking_checks set_table set_pairs set_checks set_parts set_overlap "
+            "curation_md "
             "contamination touched upstream traces teachers engines training plots grades "
             "benchmarks notes imports verdicts disagreements expectations shift",
             outputs="markdown html appendix appendix_html",

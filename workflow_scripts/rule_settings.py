@@ -190,6 +190,11 @@ class RuleSettings:
         """Settings of rule summarise_curation for a pool of traces."""
         return self._json(self._summarised(self.study.sets_of(pool)))
 
+    def audit_sets(self) -> str:
+        """Settings of rule audit_sets."""
+        ngram = self.study.config["curation"]["decontamination"]["ngram"]
+        return self._json({"selectors": self.study.sets_of(""), "ngram": ngram})
+
     def ask_pool(self) -> str:
         """Settings of rule ask_pool."""
         sample = self.study.relabel["sample"]

@@ -271,6 +271,10 @@ class Study:
         """The names, or nothing in a study of fewer than two sets to compare."""
         return list(names) if len(self.selectors) > 1 else []
 
+    def if_audited(self, *names: str) -> list[str]:
+        """The names, or nothing where no sets of the study's pool are compared."""
+        return self.if_sets(*names) if self.sets_of("") else []
+
     @property
     def ready_sets(self) -> dict[str, str]:
         """Trained model -> the file of its training set, where that is a file and no selector."""

@@ -25,8 +25,12 @@ def finished(root: Path, plan: Plan = PLAN) -> Path:
     """A results folder with everything that comparing reads."""
     tables = root / "analysis"
     tables.mkdir(parents=True)
-    count(arguments(tables, write_study(root, plan), plan))
+    _counted(tables, write_study(root, plan), plan)
     return root
+
+
+def _counted(tables: Path, paths: dict[str, list[Path]], plan: Plan) -> None:
+    count(arguments(tables, paths, plan))
 
 
 def rewritten(root: Path, name: str, change: Change) -> None:
@@ -44,7 +48,7 @@ def recounted(root: Path, plan: Plan = PLAN) -> None:
         "benchmarks": sorted(root.glob("benchmarks/*.parquet")),
         "golds": [root / "grades/golds.json"],
     }
-    count(arguments(root / "analysis", paths, plan))
+    _counted(root / "analysis", paths, plan)
 
 
 @pytest.fixture(scope="session")

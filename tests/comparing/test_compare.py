@@ -260,6 +260,9 @@ def test_models_that_no_name_matches_are_asked_for(original, tmp_path) -> None:
         found(f"{original}:s2k", other)
     assert "has no results of a model 's2k' (there are: base, s1k)" in str(error.value)
     assert found(f"{original}:s1k", f"{other}:yours").tested
+    told = found(original, f"{other}:yours")  # one model faces all
+    assert {one.match.model_a for one in told.tested} == {"base", "s1k"}
+    assert set(told.places["model"]) == {"A/base", "A/s1k", "B/yours"}
 
 
 def test_one_study_is_no_comparison(original) -> None:

@@ -1,6 +1,7 @@
 """Sets of one's own: sizes that nest, right and wrong teachers, an order, and too few rows."""
 
 import json
+import random
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,12 @@ import pytest
 
 from tests.curation.stage import load, load_exam, raw_row, run_filters, run_select, run_summary
 from workflow_scripts.common.errors import UserError
+from workflow_scripts.common.settings.curation import AuditSetsSettings
+from workflow_scripts.common.tables.benchmark import Question
 from workflow_scripts.common.tables.pool import SELECTED
+from workflow_scripts.curation.audit_sets import overlaps
+from workflow_scripts.curation.near import near_by_hashing
+from workflow_scripts.curation.trace_parts import PARTS, audit_line
 
 
 def rows() -> list[dict[str, Any]]:
@@ -94,3 +100,52 @@ def test_the_summary_knows_what_a_set_was_chosen_from(filtered: Any, tokenizer: 
     out = run_summary(filtered, [path], rules={"mine": "longest"})
     row = pl.read_csv(out.funnel).filter(stage="selection").to_dicts()[0]
     assert (row["reason"], row["remaining"], row["removed"]) == ("mine", 8, 52)  # easy ones, too
+
+
+def test_levels_are_fifths_by_the_score(filtered: Any, tokenizer: Path) -> None:
+    sets = [
+        chosen(filtered, tokenizer, "full", level=level, name=f"l{level}") for level in range(1, 6)
+    ]
+    assert [frame.height for frame in sets] == [12] * 5  # of the 60 clean rows
+    assert len(set().union(*(set(frame["row_id"]) for frame in sets))) == 60
+    lengths = [sum(frame["tokens"]) for frame in sets]  # the one term that differs here
+    assert lengths == sorted(lengths)
+
+
+def test_parts_of_traces_and_levels_are_counted(filtered: Any, tokenizer: Path) -> None:
+    path = run_select(filtered, "full", 20, tokenizer, own={"name": "mine"})
+    frame = SELECTED.read(path).head(4)
+    asked = ["one two three four five six seven eight nine?", "x", "y", "z"]
+    said = [
+        "We see: one two three four five six seven eight. First, I add. Wait, check. So 4 is it.",
+        "We need to find x. Let me try 3. Let me confirm. The answer is \\boxed{3}.",
+        "Hmm.",
+        "7",
+    ]
+    frame = frame.with_columns(question=pl.Series(asked), trace=pl.Series(said))
+    levels = pl.DataFrame({"row_id": frame["row_id"], "level": [1, 5, 5, 3]})
+    line = audit_line("mine", frame, levels)
+    rows = {part: line[f"{part}_rows"] for part in PARTS}
+    assert rows == {"restate": 2, "plan": 2, "verify": 3, "answer": 2}
+    assert (line["verify_times"], line["answer_times"]) == (4, 3)
+    assert (line["all_parts"], line["none"]) == (2, 1)
+    assert [line[f"level_{i}"] for i in range(1, 6)] == [1, 0, 1, 0, 2]
+
+
+def test_hashing_finds_what_n_grams_miss() -> None:
+    rng = random.Random(3)
+    words = [f"word{i}" for i in range(500)]
+    questions = [" ".join(rng.choices(words, k=60)) for _ in range(20)]
+    rows = [" ".join(rng.choices(words, k=60)) for _ in range(50)]
+    changed = questions[7].split()
+    for place in range(6, 60, 7):  # no eight words in a row are left
+        changed[place] = changed[place] + "s"
+    rows += [" ".join(changed), questions[3]]
+    found = {(p.first, p.second): p.most for p in near_by_hashing(rows, questions, 0.5, 42)}
+    assert set(found) == {(50, 7), (51, 3)} and found[51, 3] == 1.0
+    asked = [Question("d", str(i), i, text, text, None, "math") for i, text in enumerate(questions)]
+    frame = pl.DataFrame({"row_id": [f"r{i}" for i in range(52)], "question": rows})
+    settings = AuditSetsSettings(("mine",), 8, 42)
+    (line,) = overlaps({"mine": frame}, asked, settings).to_dicts()
+    assert (line["by_ngram"], line["by_hashing"], line["hashing_alone"]) == (1, 2, 1)
+    assert (line["nearest"], line["nearest_row"], line["nearest_question"]) == (1.0, "r51", "3")

@@ -56,14 +56,19 @@ def runs_of(models: list[dict[str, Any]], manifests: Mapping[str, TrainingManife
 
 
 def natural_ends(points: pl.DataFrame, outcomes: pl.DataFrame, runs: list[Run]) -> pl.DataFrame:
-    """The outcomes of the runs' models where they think as long as they like."""
+    """The outcomes of the runs' models where they think as long as they like.
+
+    Benchmarks are in the order of the study.
+    """
     names = [run.model for run in runs]
     parts = points.filter(pl.col("model").is_in(names)).group_by("model", "dataset")
     ends = [(own, natural_end(own)) for _, own in parts]
     keys = [(own["dataset"][0], *key) for own, key in ends if key]
     schema = ("dataset", "model", "method", "budget")
     frame = pl.DataFrame(keys, schema=dict.fromkeys(schema, pl.String), orient="row")
-    return outcomes.join(frame, on=schema, how="semi")
+    own = outcomes.join(frame, on=schema, how="semi")
+    datasets = points["dataset"].unique(maintain_order=True)
+    return pl.concat([own.clear(), *(own.filter(dataset=name) for name in datasets)])
 
 
 def main() -> None:

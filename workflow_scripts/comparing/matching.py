@@ -18,7 +18,8 @@ Pairings = Mapping[tuple[str, str], Sequence[Shared]]
 def matches(sides: Sequence[Side]) -> tuple[list[Match], list[Finding]]:
     """Every other study's models against those of the first, and models that face nobody.
 
-    Models of one name face each other; where two studies have one model each, those two do.
+    Models of one name face each other; where no name is in both, the only model of a study faces
+    all of the other's.
     UserError where no model can be matched.
     """
     first, found, alone = sides[0], [], []
@@ -38,8 +39,8 @@ def _pairs(a: Side, b: Side) -> list[tuple[str, str]]:
     both = [model for model in a.models if model in b.models]
     if both:
         return [(model, model) for model in both]
-    if len(a.models) == len(b.models) == 1:
-        return [(a.models[0], b.models[0])]
+    if min(len(a.models), len(b.models)) == 1:
+        return [(one, other) for one in a.models for other in b.models]
     raise UserError(
         f"{a.folder} has {', '.join(a.models)} and {b.folder} has {', '.join(b.models)}: no model "
         f"is in both. Name the two to compare, {a.folder}:{a.models[0]} {b.folder}:{b.models[0]}"

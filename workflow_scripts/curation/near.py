@@ -298,6 +298,57 @@ def near_duplicates(texts: Sequence[str], threshold: float, seed: int) -> list[P
     return sorted(near, key=lambda pair: (-pair.most, pair.first, pair.second))
 
 
+def near_by_hashing(
+    rows: Sequence[str], questions: Sequence[str], threshold: float, seed: int
+) -> list[Pair]:
+    """Rows (`first`) and questions (`second`) that are similar by at least `threshold`.
+
+    As `near_duplicates`, of rows against questions alone: the most similar first. Beside the rule
+    of word n-grams it finds copies whose words were changed or misspelt here and there.
+    """
+    texts = [*questions, *rows]
+    vocabulary = WordNumbers()
+    corpus = encode(texts, latex_words, vocabulary)
+    hashes = gram_hashes(corpus, SHINGLE, len(vocabulary))
+    shingles = _ragged(corpus.starts, hashes, gram_positions(corpus, SHINGLE), 0)
+    pairs = {*_across([shingles], WORD_BANDS, seed, len(questions))}
+    pairs |= {*_across(_letter_shingles(texts), LETTER_BANDS, seed, len(questions))}
+    words = _sets(lambda row: _word_shingles(corpus, hashes, row))
+    letters = _sets(lambda row: _letter_shingles_of(texts[row]))
+    found = [
+        Pair(
+            row - len(questions),
+            question,
+            _jaccard(words(row), words(question)),
+            _jaccard(letters(row), letters(question)),
+        )
+        for row, question in sorted(pairs)
+    ]
+    near = [pair for pair in found if pair.most >= threshold]
+    return sorted(near, key=lambda pair: (-pair.most, pair.first, pair.second))
+
+
+def _across(
+    parts: Iterable[_Shingles], bands: tuple[int, int], seed: int, questions: int
+) -> Iterator[tuple[int, int]]:
+    """Rows (numbers from `questions` on) and questions (those below) that agree in a band."""
+    numbers = np.random.default_rng(seed).integers(1, 2**63, size=bands, dtype=np.uint64)
+    blocks = [(block.rows, _keys(block, numbers)) for part in parts for block in _blocks(part)]
+    if not blocks:
+        return
+    every = np.concatenate([own for own, _ in blocks])
+    asked = every < questions
+    for band in range(bands[0]):
+        key = np.concatenate([keys[band] for _, keys in blocks])
+        order = np.argsort(key[asked], kind="stable")
+        sought, known = every[asked][order], key[asked][order]
+        left = np.searchsorted(known, key[~asked], "left")
+        right = np.searchsorted(known, key[~asked], "right")
+        for row, first, last in zip(every[~asked].tolist(), left, right, strict=True):
+            for question in sought[first:last].tolist():
+                yield row, question
+
+
 def _word_shingles(corpus: Corpus, hashes: Hashes, row: int) -> Hashes:
     start, stop = corpus.starts[row : row + 2].tolist()
     return hashes[start : max(start, stop - SHINGLE + 1)]

@@ -6,6 +6,8 @@
 
 import argparse
 
+import polars as pl
+
 from workflow_scripts.common.artifacts import read_facts, write_json
 from workflow_scripts.common.job import ONE, log, run
 from workflow_scripts.common.provenance import provenance
@@ -29,6 +31,7 @@ from workflow_scripts.curation.selection import (
     set_facts,
     stage,
 )
+from workflow_scripts.curation.trace_parts import limo_levels
 
 
 def work(args: argparse.Namespace) -> None:
@@ -45,6 +48,9 @@ def work(args: argparse.Namespace) -> None:
     check_pins(options.pins, pool_sources(args.pool))
     stages = [stage(stage_name, decisions[stage_name]) for stage_name in STAGES]
     rows = eligible_rows(args.pool, eligible, LENGTHS.read(args.lengths))
+    if settings.level is not None:
+        levels = limo_levels(rows).filter(pl.col("level") == settings.level)
+        rows = rows.join(levels, on="row_id", how="semi", maintain_order="left")
     made = read_facts(args.pool).get("made", "")
     require_enough(rule, rows, size, stages, selector.hard, options, settings, made)
     base = options.size if rule != settings.selector else size
@@ -52,7 +58,7 @@ def work(args: argparse.Namespace) -> None:
     frame = in_order(selected_frame(args.pool, rows, picks), settings.order)
     SELECTED.write(args.set, frame, provenance(args.settings, "tokenizers", "transformers"))
     facts = set_facts(settings.name or settings.selector, frame, rows, stages)
-    own = {key: args.settings[key] for key in ("teacher", "order") if key in args.settings}
+    own = {key: args.settings[key] for key in ("teacher", "level", "order") if key in args.settings}
     write_json(args.counts, {**facts, **own, "tokenizer": args.settings["tokenizer"]})
     log.info("%s: %d of %d eligible rows", facts["selector"], frame.height, rows.height)
 

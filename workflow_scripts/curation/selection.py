@@ -465,6 +465,7 @@ def require_enough(
     own = asked is not None and asked.name is not None
     who = f"set {asked.name} ({name})" if own and asked else f"selector {name}"
     teacher = "" if asked is None or asked.teacher == "any" else f"; teacher {asked.teacher}"
+    teacher += f"; LIMO level {asked.level}" if asked and asked.level else ""
     if name == "full":
         if not rows.height:
             raise UserError(f"no row survived the filters: {_lines(stages, hard)}{teacher}")

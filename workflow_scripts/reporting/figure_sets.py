@@ -1,7 +1,7 @@
 """Accuracy against the rows of the training set: a colour a selector, published sets in grey."""
 
 from collections.abc import Mapping, Sequence
-from math import log10
+from math import inf, log10
 from typing import Any
 
 import numpy as np
@@ -31,6 +31,7 @@ from workflow_scripts.reporting.style import COLOURS, GREY, INK, SHAPES, look, s
 
 PANEL_WIDTH, PANEL_HEIGHT, COLUMNS = 3.3, 3.0, 2
 APART = 0.035  # decades between selectors of equal size, so that their bars can be told apart
+NAME_HEIGHT = 3.4  # points of accuracy from one published name to the next
 EVERY = "All benchmarks"
 CAPTION = (
     "Natural end. Bars: {confidence} intervals over questions and training seeds (over questions "
@@ -91,7 +92,7 @@ def sets_plot(
         + geom_point(data=singles.to_pandas(), size=0.9, alpha=0.55)
         + scale_color_manual(values=scheme(arms, COLOURS))
         + scale_shape_manual(values=scheme(arms, SHAPES))
-        + scale_x_log10(breaks=_breaks(shown, quoted), labels=_thousands)
+        + scale_x_log10(breaks=_breaks(shown, quoted), labels=_thousands, minor_breaks=[])
         + facet_wrap("panel", ncol=COLUMNS)
         + guides(color=guide_legend(nrow=1 + (len(arms) - 1) // 6))
         + labs(
@@ -123,13 +124,15 @@ def _base(contrasts: pl.DataFrame, titles: Mapping[str, str], panels: list[str])
 
 
 def _quoted(titles: Mapping[str, str]) -> pl.DataFrame:
-    rows = [
-        (titles[name], label, rows, value)
-        for name in SET_BENCHMARKS
-        if name in titles
-        for label, rows, value in published_sets(name)
-    ]
-    kinds = {"panel": pl.String, "label": pl.String, "x": pl.Float64, "percent": pl.Float64}
+    """Published sets on this study's benchmarks; `y` is where the name stands, free of others."""
+    rows = []
+    for name in SET_BENCHMARKS:
+        free: dict[int, float] = {}
+        for label, size, value in sorted(published_sets(name), key=lambda own: own[2]):
+            free[size] = max(value, free.get(size, -inf) + NAME_HEIGHT)
+            rows += [(titles[name], label, size, value, free[size])] if name in titles else []
+    kinds = {"panel": pl.String, "label": pl.String}
+    kinds |= dict.fromkeys(("x", "percent", "y"), pl.Float64)
     return pl.DataFrame(rows, schema=kinds, orient="row")
 
 
@@ -138,19 +141,22 @@ def _published(quoted: pl.DataFrame) -> list[Any]:
     if quoted.is_empty():
         return []
     frame = quoted.to_pandas()
-    return [
-        geom_point(
-            aes("x", "percent"), data=frame, inherit_aes=False, color=GREY, shape="x", size=1.8
-        ),
+    names = [
         geom_text(
-            aes("x", "percent", label="label"),
-            data=frame,
+            aes("x", "y", label="label"),
+            data=quoted.filter(at_right == (pl.col("x") == quoted["x"].max())).to_pandas(),
             inherit_aes=False,
             color=GREY,
             size=6.0,
-            ha="left",
-            nudge_x=0.05,
-        ),
+            ha="right" if at_right else "left",
+            nudge_x=-0.05 if at_right else 0.05,
+        )
+        for at_right in (False, True)
+    ]
+    point = aes("x", "percent")
+    return [
+        geom_point(point, data=frame, inherit_aes=False, color=GREY, shape="x", size=1.8),
+        *names,
     ]
 
 
@@ -173,4 +179,4 @@ def _caption(confidence: float, quoted: pl.DataFrame, width: float) -> str:
     text = CAPTION.format(
         confidence=percent(confidence, 0), published="" if quoted.is_empty() else QUOTED
     )
-    return wrapped(text, width)
+    return wrapped(text, width - 0.7)

@@ -107,6 +107,7 @@ class Extras:
     examples: Sequence[Shown]
     clean: str  # Markdown: accuracy without touched questions; "" where nothing is trained
     data: data_costs.DataWork
+    audit: Sequence[str]  # Markdown: parts of the sets' traces, and overlap with benchmarks
     plots: Sequence[Path]
     table_bytes: Mapping[str, int]
     date: str
@@ -256,6 +257,7 @@ def _details(results: Results, extras: Extras) -> dict[str, Any]:
             if comparison in present
         ],
         "set_pairs": set_findings.pairs_table(results),
+        "set_audit": extras.audit,
         "set_benchmarks": set_findings.benchmarks_table(results),
         "clean": extras.clean,
         "disagreements": extras.disagreements,

@@ -202,3 +202,20 @@ def benchmarks_table(results: Results) -> str:
         for row in own.iter_rows(named=True)
     ]
     return table(OWN_HEADERS, lines, left=1)
+
+
+AUDIT = {  # columns of set_parts.csv and set_overlap.csv that are shown, and as what
+    "set": "training set", "rows": "rows", "restate_rows": "restate", "plan_rows": "plan",
+    "verify_rows": "verify", "answer_rows": "answer", "all_parts": "all four", "none": "none",
+    "level_1": "level 1", "level_2": "2", "level_3": "3", "level_4": "4", "level_5": "5",
+    "dataset": "benchmark", "questions": "questions", "by_ngram": "by n-grams",
+    "by_letters": "by letters", "by_hashing": "by hashing", "hashing_alone": "by hashing alone",
+    "nearest": "largest similarity",
+}  # fmt: skip
+
+
+def audit(frame: pl.DataFrame) -> str:
+    """One table of rule audit_sets, as text columns."""
+    own = frame.select([name for name in AUDIT if name in frame.columns]).fill_null(DASH)
+    lines = [[plain(str(value)) for value in row] for row in own.iter_rows()]
+    return table([AUDIT[name] for name in own.columns], lines)

@@ -14,7 +14,7 @@ from workflow_scripts.common.artifacts import read_facts, read_json, reading, wr
 from workflow_scripts.common.errors import InputError
 from workflow_scripts.common.job import MANY, ONE, log, run
 from workflow_scripts.common.tables.manifests import IMPORTED
-from workflow_scripts.reporting import examples, imported_models, study_log
+from workflow_scripts.reporting import examples, imported_models, set_findings, study_log
 from workflow_scripts.reporting.data_costs import DataWork
 from workflow_scripts.reporting.estimates import table_bytes
 from workflow_scripts.reporting.html import page
@@ -43,7 +43,7 @@ INPUTS = {
     ),
     **dict.fromkeys(("votes", "draws", "repeats"), ONE),
     **dict.fromkeys(("ranking", "ranking_pairs", "ranking_checks"), MANY),
-    **dict.fromkeys(("set_table", "set_pairs", "set_checks"), MANY),
+    **dict.fromkeys(("set_table", "set_pairs", "set_checks", "set_parts", "set_overlap"), MANY),
     **dict.fromkeys(("curation_md", "contamination", "touched"), MANY),
     **dict.fromkeys(("upstream", "traces", "teachers"), MANY),
     **dict.fromkeys(("engines", "training", "plots", "generations", "grades"), MANY),
@@ -93,6 +93,7 @@ def work(args: Namespace) -> None:
         notes="\n\n".join(text(path) for path in args.notes),
         examples=list(shown),
         clean=_clean(found, outcomes, args.touched),
+        audit=[set_findings.audit(csv(path)) for path in (*args.set_parts, *args.set_overlap)],
         data=DataWork.read(args.upstream, args.traces, args.teachers),
         plots=args.plots,
         table_bytes=table_bytes(args.generations),

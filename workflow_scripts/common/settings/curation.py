@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from workflow_scripts.common.forms import FormName
 from workflow_scripts.common.settings.base import Count, Limit, Name, Share, Text, Whole
 from workflow_scripts.common.settings.inference import Context
-from workflow_scripts.common.settings.sets import SHUFFLED, Order, Teacher
+from workflow_scripts.common.settings.sets import SHUFFLED, Level, Order, Teacher
 
 LabelName = Annotated[str, Limit(pattern="^[a-z0-9][a-z0-9_-]*$")]
 S1_LABELS = ("qwen7b_correct", "qwen32b_correct")  # of a pool whose `labels` are not given
@@ -381,6 +381,7 @@ class SelectSettings:
     name       of one of the config's `sets`, whose keys follow
     size       rows; default: of the selector
     teacher    whether the teacher was right
+    level      fifth of the rows by LIMO's score
     order      of the rows in the table
     """
 
@@ -391,6 +392,7 @@ class SelectSettings:
     name: Name | None = None
     size: Count | None = None
     teacher: Teacher = "any"
+    level: Level | None = None
     order: Order = SHUFFLED
 
 
@@ -420,6 +422,20 @@ class SummariseCurationSettings:
     selectors: tuple[str, ...]
     seed: Whole
     rules: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class AuditSetsSettings:
+    """The training sets, in the order of their files.
+
+    ngram       words of the n-grams that touch a benchmark
+    similarity  least Jaccard similarity, of word 5-grams or of windows of letters
+    """
+
+    selectors: tuple[str, ...]
+    ngram: Words
+    seed: Whole
+    similarity: Share = field(default=0.5, metadata={"by_hand": True})
 
 
 @dataclass(frozen=True)

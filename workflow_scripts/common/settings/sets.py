@@ -11,6 +11,7 @@ from workflow_scripts.common.settings.base import Count, Limit, Name, Whole
 SelectorName = Literal["s1k", "random", "diverse", "longest", "full", "limo"]
 Teacher = Literal["right", "wrong", "any"]
 Order = Literal["seed", "length", "difficulty"]
+Level = Literal[1, 2, 3, 4, 5]
 FULL = "full"
 BUILT_IN = re.compile(r"s1k|random|diverse|longest|full|limo|size-[1-9][0-9]*")
 SHUFFLED = "seed"  # order of training data: another one in every epoch, by the seed
@@ -25,6 +26,7 @@ class TrainingSet:
     sizes     several: a set for each, named NAME-SIZE; a smaller one is part of every larger one
     seed      of its draws, in place of the study's: another selection by the same rule
     teacher   rows whose teacher was right, or wrong; default: any that the filters keep
+    level     fifth of the rows by LIMO's score: 1 is the lowest, 5 the highest; default: all rows
     traces    pool of `traces.pools` that it is drawn from; default: the study's pool
     order     in which training sees its rows: shuffled anew in every epoch by the seed, or in every
               epoch the shortest traces first, or the easiest (the more solvers are right the
@@ -38,6 +40,7 @@ class TrainingSet:
     sizes: Annotated[tuple[Count, ...], Limit(minItems=1)] | None = None
     seed: Whole | None = None
     teacher: Teacher = "any"
+    level: Level | None = None
     traces: Name | None = None
     order: Order = SHUFFLED
     title: str | None = None

@@ -191,9 +191,9 @@ class Config:
     sets           training sets by name, for `train.set` and `train.sets`
     traces         traces that are made here, by teachers that answer questions of the pool
     shelf          folders of your own with a file NAME.yaml for each benchmark, before the shelf's
+    shift          what training changed, token by token
     container      image of --software-deployment-method apptainer, a file or docker://...; default:
                    s1flow-cpu.sif, or s1flow-cuda.sif where a section asks for GPUs
-    shift          what training changed, token by token
     pathvars       Snakemake's own
     """
 
@@ -215,6 +215,6 @@ class Config:
     sets: dict[Name, TrainingSet] = field(default_factory=dict)
     traces: Traces | None = None
     shelf: tuple[str, ...] = ()
-    container: Text | None = None
     shift: Shift = field(default_factory=Shift)
+    container: Text | None = None
     pathvars: dict[str, Any] = field(default_factory=dict)
