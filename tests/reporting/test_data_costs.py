@@ -79,7 +79,7 @@ def test_making_the_pool_again_stands_beside_training() -> None:
     told = again(results(), WORK)
     assert told[0] == "396,000 tokens were written for the 100 rows of the pool"
     assert "would take 11.0 device hours (5.5 times the 2.00 of all training)" in told[1]
-    assert "10 tokens a device second measured of Base" in told[1]
+    assert "10 tokens a device second, as measured of Base" in told[1]
     assert "took 2.00 device hours (1.0 times the 2.00 of all training)" in told[2]
 
 
@@ -93,7 +93,7 @@ def test_the_estimate_stands_in_where_nothing_was_decoded() -> None:
     manifest = engine_manifest("base", tokens=none, estimate=SimpleNamespace(decode_rate=20.0))
     rate = decode_rate(results(engines={"base": manifest}))
     assert rate is not None and rate.hours(72_000) == pytest.approx(1.0)
-    assert rate.source == "estimated for Base"
+    assert rate.source == "as estimated for Base"
     assert decode_rate(results(engines={})) is None
 
 

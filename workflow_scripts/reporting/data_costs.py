@@ -17,7 +17,7 @@ HOUR = 3600
 KINDS = {
     TEACHER: "teacher's traces and answers",
     SOLVER: "answers of solver {}",
-    GRADER: "verdicts behind {}",
+    GRADER: "verdicts of {}",
 }
 CHOICES = {"limo": "highest LIMO score", "random": "random"}
 HERE = "measured here"
@@ -191,10 +191,10 @@ def decode_rate(results: Results) -> Rate | None:
             continue
         title = results.model_titles[manifest.model]
         if manifest.seconds_per_token:
-            return Rate(manifest.seconds_per_token, f"measured of {title}")
+            return Rate(manifest.seconds_per_token, f"as measured of {title}")
         if manifest.estimate:
             devices = max(1, manifest.gpus)
-            return Rate(devices / manifest.estimate.decode_rate, f"estimated for {title}")
+            return Rate(devices / manifest.estimate.decode_rate, f"as estimated for {title}")
     return None
 
 
@@ -208,15 +208,15 @@ def again(results: Results, work: DataWork) -> list[str]:
     if rate is not None:
         hours = rate.hours(written)
         told.append(
-            f"writing them again with this study's engine would take {significant(hours)} device "
-            f"hours{_times(hours, trained)}, at the {number(1 / rate.seconds, 0)} tokens a device "
-            f"second {rate.source}; a larger model takes longer, about as its weights are larger"
+            f"Writing them again with this study's engine would take {significant(hours)} device "
+            f"hours{_times(hours, trained)}, at {number(1 / rate.seconds, 0)} tokens a device "
+            f"second, {rate.source}; a larger model takes longer, about as its weights are larger"
         )
     spent = [manifest.device_seconds or 0 for manifest in work.teachers.values()]
     if any(spent):
         hours = sum(spent) / HOUR
         told.append(
-            f"the traces made here took {significant(hours)} device hours{_times(hours, trained)}"
+            f"The traces made here took {significant(hours)} device hours{_times(hours, trained)}"
         )
     return told
 
