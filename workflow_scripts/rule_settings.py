@@ -352,15 +352,15 @@ class RuleSettings:
     def import_generations(self, model: str) -> str:
         """Settings of rule import_generations for a model of another harness."""
         entry = self.study.models[model]
-        own = {key: entry[key] for key in ("form", "delimiters") if key in entry}
         return self._json(
             {
                 "name": model,
+                "form": entry.get("form", "auto"),
+                "delimiters": entry.get("delimiters", {}),
                 "imported": entry["imported"],
                 "first": {name: e["first"] for name, e in self.study.benchmarks.items()},
                 "out": f"{self.study.results}/generations/{model}",
                 "content": content_of(self.study.imported_files(model)),
-                **own,
             }
         )
 
