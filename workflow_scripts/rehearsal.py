@@ -113,7 +113,7 @@ def facts(study: Study) -> str:
                 "stand_ins": {
                     entry["set"]: rehearsed_set(entry["set"]) for entry in trained.values()
                 },
-                **({"sets": study.sets} if study.sets else {}),
+                **({"sets": _asked_sets(study.sets)} if study.sets else {}),
                 "models": list(study.models),
                 "first": {name: entry["first"] for name, entry in study.benchmarks.items()},
                 "rows": {
@@ -160,6 +160,12 @@ def _shrink_curation(curation: Entry) -> None:
     curation["relabel"]["sample"] = _least(curation["relabel"]["sample"], ASKED)
     if curation["relabel"]["difficulty"]:
         curation["difficulty"]["null_label"] = "keep"  # only `sample` rows have labels
+
+
+def _asked_sets(sets: dict[str, Entry]) -> Entry:
+    """What decides how many rows the study's own sets need."""
+    keys = ("selector", "size")
+    return {name: {key: own[key] for key in keys if key in own} for name, own in sets.items()}
 
 
 def _shrink_sets(sets: Entry, size: int) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from workflow_scripts.common.delimiters import Delimiters
 from workflow_scripts.common.formats import FORMATS
+from workflow_scripts.common.forms import AUTO
 from workflow_scripts.common.methods import INFINITE, NATURAL_ONLY, methods
 from workflow_scripts.common.provenance import canonical_json
 from workflow_scripts.common.settings.sets import SHUFFLED
@@ -102,7 +103,8 @@ class RuleSettings:
     def select(self, selector: str) -> str:
         """Settings of rule select for one training set."""
         curation = self.study.config["curation"]
-        own = self.study.sets.get(selector, {"selector": selector})
+        own = {"teacher": "any", "order": SHUFFLED, "selector": selector}
+        own |= self.study.sets.get(selector, {})
         named = {"name": selector} if selector in self.study.sets else {}
         return self._json(
             {
@@ -135,7 +137,7 @@ class RuleSettings:
         """Training sets by name, and the selectors of those that have a name of their own."""
         sets = self.study.sets
         rules = {name: sets[name]["selector"] for name in names if name in sets}
-        return {"selectors": names, **({"rules": rules} if rules else {})}
+        return {"selectors": names, "rules": rules}
 
     def ask_traces(self) -> str:
         """Settings of rule ask_traces."""
@@ -352,15 +354,15 @@ class RuleSettings:
     def import_generations(self, model: str) -> str:
         """Settings of rule import_generations for a model of another harness."""
         entry = self.study.models[model]
+        own = {"form": entry.get("form", AUTO), "delimiters": entry.get("delimiters", {})}
         return self._json(
             {
                 "name": model,
-                "form": entry.get("form", "auto"),
-                "delimiters": entry.get("delimiters", {}),
                 "imported": entry["imported"],
                 "first": {name: e["first"] for name, e in self.study.benchmarks.items()},
                 "out": f"{self.study.results}/generations/{model}",
                 "content": content_of(self.study.imported_files(model)),
+                **own,
             }
         )
 

@@ -131,6 +131,20 @@ def test_several_draws_are_compared_by_the_question(tmp_path) -> None:
     assert row["difference_low"] < row["difference"] < row["difference_high"]
 
 
+def test_tokens_that_nobody_counted_are_a_dash(pair, tmp_path) -> None:
+    path = pair[1] / "analysis/outcomes.parquet"
+    nobody = pl.lit(None, pl.Int64).alias("thinking_tokens")
+    pl.read_parquet(path).with_columns(nobody).write_parquet(path)
+    told, tables = compare([*map(str, pair)], (), RULE)
+    write(told, tables, tmp_path / "out")
+    text = (tmp_path / "out/comparison.md").read_text()
+    assert "nan" not in text.lower()
+    assert "| no change | – |" in text or "| not resolved | – |" in text
+    rows = table(told.differences)
+    assert rows["thinking_b"].null_count() == rows["extra_tokens"].null_count() == rows.height
+    assert rows["thinking_a"].null_count() == 0
+
+
 def test_changed_settings_stand_first_and_places_do_not_count(pair) -> None:
     for folder, name, temperature in zip(pair, ("a", "b"), (0.0, 0.7), strict=True):
         path = next(iter(sorted(folder.glob("generations/s1k/algebra/*/*.parquet"))))

@@ -48,7 +48,7 @@ def stated(kind: Any, entry: Any, where: str = "") -> Iterator[str]:
             if item.name in entry:
                 path = join(where, item.name)
                 yield from stated(hints(bare)[item.name], entry[item.name], path)
-                if isinstance(item.default, str | int) and item.name != "split":
+                if isinstance(item.default, str | int) and item.name not in ("split", "first"):
                     yield path
     elif isinstance(entry, list) and bare.__args__[-1] is Ellipsis:
         for number, item in enumerate(entry):

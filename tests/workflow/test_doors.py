@@ -59,7 +59,8 @@ TRACES = {
 OWN = {"models": MODELS, "sets": SETS, "traces": TRACES, "expect": EXPECTED}
 # Keys of which any name is right: the user's own, or another library's.
 FREE = {"columns", "options", "deepspeed", "titles", "first", "trained", "stand_ins", "seen"}
-FREE |= {"rows", "samples", "files", "draws"}  # by benchmark
+FREE |= {"rows", "samples", "draws", "files"}  # by benchmark
+FREE |= {"rules"}  # by training set
 FREE |= {"class_prompts", "tokenizer", "recipe"}  # read key by key, recorded whole, shown whole
 # Keys that a script's libraries read where other rules call them, and which its rule does not give.
 ENGINE = {"engine", "kind", "device", "dtype", "tensor_parallel", "max_sequences", "memory_share"}

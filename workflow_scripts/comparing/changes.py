@@ -12,7 +12,7 @@ from workflow_scripts.common.provenance import canonical_json
 from workflow_scripts.comparing.sides import Side
 
 # Where a study lies and what it is called changes nothing in it.
-PLACES = {"store", "out", "weights", "checkpoints", "results", "shard", "content"}
+PLACES = {"store", "out", "weights", "checkpoints", "results", "shard", "content", "name"}
 NOT_RUN = "not set"
 DIGEST = 12  # characters of a digest that are shown
 RESULTS = "RESULTS"
@@ -59,21 +59,22 @@ class Changes:
 def changed(a: Recorded, b: Recorded) -> Changes:
     """Settings that differ, in the order of the steps; weights, code and packages that do.
 
-    A step that one study lacks is one change, not one for each of its keys.
+    Steps that one study lacks are one change, not one for each of their keys; so are those of which
+    the two record nothing alike, as of a model of another harness.
     """
     found: dict[tuple[str, tuple[str, str]], list[str]] = {}
     for step in [*a.settings, *(step for step in b.settings if step not in a.settings)]:
         ours, theirs = a.settings.get(step), b.settings.get(step)
         if ours is None or theirs is None:
-            values = ("made" if ours is not None else NOT_RUN, "made" if theirs else NOT_RUN)
-            found.setdefault((step, values), []).append("")
+            values = tuple("made" if own is not None else "not made" for own in (ours, theirs))
+            found.setdefault(("steps", (values[0], values[1])), []).append(step)
+            continue
+        if not ours.keys() & theirs.keys() - {"seed"}:  # another harness's records
+            found.setdefault(("all settings", ("recorded", "recorded otherwise")), []).append(step)
             continue
         for key, values in _differing(ours, theirs):
             found.setdefault((key, values), []).append(step)
-    settings = [
-        Change(key, tuple(step for step in steps if step), values)
-        for (key, values), steps in found.items()
-    ]
+    settings = [Change(key, tuple(steps), values) for (key, values), steps in found.items()]
     versions = [Change(key, (), values) for key, values in _differing(a.versions, b.versions)]
     silent = tuple(i for i, one in enumerate((a, b)) if not one.settings and not one.versions)
     return Changes(settings, versions, silent)

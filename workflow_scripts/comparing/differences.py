@@ -187,6 +187,7 @@ def _tokens(a: pl.DataFrame, b: pl.DataFrame, confidence: float) -> dict[str, fl
     sides = [None if part["thinking_tokens"].has_nulls() else part for part in (a, b)]
     means = [None if p is None else float(_numbers(p, "thinking_tokens").mean()) for p in sides]
     found: dict[str, float | None] = {"thinking_a": means[0], "thinking_b": means[1]}
+    found |= dict.fromkeys(("extra_tokens", "extra_tokens_low", "extra_tokens_high"))
     if sides[0] is None or sides[1] is None:
         return found
     moved = _numbers(sides[1], "thinking_tokens") - _numbers(sides[0], "thinking_tokens")

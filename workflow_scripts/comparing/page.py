@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -212,7 +213,7 @@ def _places(found: Comparison) -> str:
             percent(row["accuracy"]),
             interval(100 * row["ci_low"], 100 * row["ci_high"], 0),
             row["letters"],
-            number(row["mean_thinking_tokens"], 0),
+            DASH if isnan(tokens := row["mean_thinking_tokens"] or 0.0) else number(tokens, 0),
         ]
         for row in known.iter_rows(named=True)
     ]

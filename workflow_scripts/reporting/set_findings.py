@@ -173,7 +173,7 @@ def pairs_table(results: Results) -> str:
             _titled(sets[row["set_a"]]),
             _titled(sets[row["set_b"]]),
             _difference(row),
-            number(row["p_adjusted"], 3),
+            "< 0.001" if row["p_adjusted"] < 0.001 else number(row["p_adjusted"], 3),
             row["verdict"],
         )
         for row in results.sets.pairs.iter_rows(named=True)
