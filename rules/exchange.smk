@@ -18,7 +18,7 @@ rule import_generations:
     wildcard_constraints:
         model=STUDY.imported_models,
     conda:
-        STUDY.environment("inference")
+        "../envs/exchange.yaml"
     threads: STUDY.threads("grading")
     resources:
         mem_mb=8000,
