@@ -157,7 +157,7 @@ def load(folder: str, device: str, dtype: str) -> Any:
     """
     from transformers import AutoModelForCausalLM
 
-    found = AutoModelForCausalLM.from_pretrained(
+    found: Any = AutoModelForCausalLM.from_pretrained(
         folder,
         dtype=dtype if dtype == "auto" else getattr(torch, dtype),
         use_safetensors=True,
