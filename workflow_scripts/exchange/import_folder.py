@@ -111,6 +111,12 @@ def _parts(paths: Sequence[Path], asked: Imported, against: Path | None, out: Pa
         parts[_benchmark_of(log, known) if known else _slug(task)].append((names, log))
     made = []
     for benchmark, found in parts.items():
+        if len(found) > 1:
+            raise InputError(
+                f"{found[0][0][0]} and {found[1][0][0]} are of several tasks with the questions of "
+                f"'{benchmark}' ({len(found)} in all), and a model has one answer to each: name "
+                "the files of one"
+            )
         files = tuple(file for names, _ in found for file in names)
         rows = [row for _, log in found for row in log.rows]
         table = out / "benchmarks" / f"{benchmark}.parquet"
@@ -155,7 +161,8 @@ def _task_of(path: Path, asked: Imported) -> str:
     if dated:
         return dated[1]
     if asked.format == "inspect":
-        return str(READERS["inspect"]([path], asked).settings.get("task", path.stem))
+        alone = replace(asked, model=None)
+        return str(READERS["inspect"]([path], alone).settings.get("task", path.stem))
     return path.parent.name if asked.format == "nemo-skills" else path.stem
 
 
