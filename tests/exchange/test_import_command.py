@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from tests.exchange.small import FILES, benchmark, written
-from workflow_scripts.analysis.tables import POINTS, read_table
+from workflow_scripts.analysis.tables import OUTCOMES, POINTS, read_table
 from workflow_scripts.cli import main
 from workflow_scripts.common.source_files import EXPORT_MARKER, log_files
 from workflow_scripts.common.tables.grade import GRADE
@@ -38,7 +38,7 @@ def test_the_marker_of_an_export_alone_is_skipped(tmp_path: Path) -> None:
     assert log_files(f"out/{EXPORT_MARKER}") == [f"out/{EXPORT_MARKER}"]  # named: never skipped
 
 
-def test_files_alone_become_a_folder_that_compare_reads(
+def test_files_alone_are_a_study_of_their_own_questions(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert main(["import", str(CHOICE), "--name", "a"]) == 0
@@ -47,22 +47,22 @@ def test_files_alone_become_a_folder_that_compare_reads(
     assert "tiny-choice: 3 responses, 3 right by our grader; 1 of 3 judged otherwise by" in said
     (cell,) = points(Path("imported/a"))
     assert (cell["model"], cell["method"], cell["budget"], cell["accuracy"]) == (
-        "a", "natural", "infinite", 100.0,
+        "a", "natural", "infinite", 1.0,
     )  # fmt: skip
-    again = ["import", str(FILES / "lighteval"), "--name", "b"]
-    assert main(again) == 0
-    assert main(["compare", "imported/a", "imported/a", "--flips", "100"]) == 0
-    assert "natural" in Path("comparison/comparison.md").read_text()
 
 
-def test_questions_of_a_study_have_its_ids_and_its_benchmarks_names(tmp_path: Path) -> None:
+def test_two_harnesses_on_the_questions_of_one_study_are_compared(tmp_path: Path) -> None:
     for name in ("math", "choice"):
         benchmark(tmp_path / "study", name)
-    words = ["import", str(FILES / "lighteval"), "--against", "study", "--name", "b"]
-    assert main(words) == 0
-    assert [(row["dataset"], row["questions"], row["draws"]) for row in points(Path("imported/b"))]
+    for name, files in (("a", CHOICE), ("b", FILES / "lighteval")):
+        assert main(["import", str(files), "--against", "study", "--name", name]) == 0
+    asked = {row["dataset"]: row["questions"] for row in points(Path("imported/b"))}
+    assert asked == {"choice": 3, "math": 4}
     rows = IMPORTED_ROWS.read(Path("imported/b/imported/b/rows.parquet"))
     assert sorted(rows["question_id"].unique()) == ["c1", "c2", "c3", "m1", "m2", "m3", "m4"]
+    assert main(["compare", "imported/a", "imported/b", "--flips", "100"]) == 0
+    (found,) = pl.read_csv("comparison/differences.csv").to_dicts()
+    assert (found["dataset"], found["questions"]) == ("choice", 3)
 
 
 def test_no_question_of_the_study_is_an_error(
@@ -89,30 +89,30 @@ def test_the_entry_that_is_written_is_a_model_of_a_config(tmp_path: Path) -> Non
 
 
 def test_our_own_export_comes_back_with_its_draws_and_verdicts(study: Path) -> None:
-    """Two runs of the harness's form, one for each draw; 12 questions drawn twice."""
+    """Two benchmarks of the same 12 questions, one drawn twice: a run of the form for each draw."""
     wanted = ["--model", "base", "--method", "natural", "--out", "out"]
-    assert main(["export", "lm-eval", str(study), *wanted]) == 0
+    assert main(["export", str(study), "--format", "lm-eval", *wanted]) == 0
     made = next(Path("out").rglob(EXPORT_MARKER)).parent
     assert main(["import", str(made), "--against", str(study), "--name", "back"]) == 0
     rows = IMPORTED_ROWS.read(Path("imported/back/imported/back/rows.parquet"))
-    assert rows.group_by("dataset").len().sort("dataset").rows() == [
-        ("algebra", 12),
-        ("riddles", 24),
-    ]
+    counts = [("algebra", 12), ("riddles", 24)]
+    assert rows.group_by("dataset").len().sort("dataset").rows() == counts
     key = ["dataset", "question_id", "sample"]
     ours = GRADE.read(study / "grades/base.parquet").filter(method="natural", budget="infinite")
     both = rows.join(ours, on=key, how="inner")
     assert both.height == 36
     assert both.filter(pl.col("score") != pl.col("verdict").cast(pl.Float64)).is_empty()
-    drawn = {row["dataset"]: row["draws"] for row in points(Path("imported/back"))}
-    assert drawn == {"algebra": 1, "riddles": 2}
+    asked = {row["dataset"]: row["questions"] for row in points(Path("imported/back"))}
+    assert asked == {"algebra": 12, "riddles": 12}
+    outcomes = OUTCOMES.read(Path("imported/back/analysis/outcomes.parquet"))
+    assert outcomes.group_by("dataset").len().sort("dataset").rows() == counts
 
 
 def test_cells_of_one_benchmark_are_several_answers_to_a_question(
     study: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     wanted = ["--model", "base", "--benchmark", "algebra", "--out", "out"]
-    assert main(["export", "lm-eval", str(study), *wanted]) == 0
+    assert main(["export", str(study), "--format", "lm-eval", *wanted]) == 0
     assert main(["import", "out", "--against", str(study), "--name", "back"]) == 1
     assert "are of several tasks with the questions of 'algebra' (5 in all)" in (
         capsys.readouterr().err
