@@ -45,6 +45,7 @@ def results(**changes: Any) -> Any:
         "engines": ENGINES,
         "training": {"s1k": TRAINED},
         "model_titles": {"base": "Base", "s1k": "Tuned"},
+        "settings": {"models": [{"name": "base"}, {"name": "s1k"}]},
     }
     return SimpleNamespace(**facts | changes)
 
@@ -73,6 +74,21 @@ def test_hours_upstream_are_tokens_at_the_rate_of_the_base() -> None:
     assert cells(text, 5)[0] == "traces of teacher tuned, made here"
     assert cells(text, 5)[3:] == ["9,000", "2.00", "measured here"]
     assert cells(text, 6)[1:5] == ["50", "5,000", "–", "2.00"]
+
+
+def test_seeds_of_one_training_are_one_row() -> None:
+    models = [{"name": f"s1k-{seed}", "family": "s1k"} for seed in (42, 43)]
+    text = upstream_table(
+        results(
+            training={entry["name"]: TRAINED for entry in models},
+            model_titles={"base": "Base", "s1k-42": "Tuned, seed 42", "s1k-43": "Tuned, seed 43"},
+            settings={"models": [{"name": "base"}, *models]},
+        ),
+        WORK,
+    )
+    told = cells(text, 6)
+    assert told[0] == "training Tuned, 2 seeds, all epochs"
+    assert told[1:5] == ["50", "10,000", "–", "4.00"] and len(text.splitlines()) == 7
 
 
 def test_making_the_pool_again_stands_beside_training() -> None:

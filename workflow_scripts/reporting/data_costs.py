@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from workflow_scripts.common.markdown import code, plain
 from workflow_scripts.common.tables.manifests import EngineManifest
 from workflow_scripts.common.tables.traces import TeacherFacts, TraceFacts
 from workflow_scripts.common.tables.upstream import GRADER, SOLVER, TEACHER, Upstream, UpstreamWork
+from workflow_scripts.reporting.draw_findings import families, family_title
 from workflow_scripts.reporting.markdown import table
 from workflow_scripts.reporting.naming import DASH, number, percent, significant
 from workflow_scripts.reporting.study_results import Results
@@ -171,16 +173,24 @@ def _made_row(teacher: str, manifest: EngineManifest) -> tuple[str, ...]:
 
 
 def _training_rows(results: Results) -> Iterable[tuple[str, ...]]:
-    for model, manifest in results.training.items():
-        took = manifest.throughput
-        yield (
-            f"training {results.model_titles.get(model, model)}, all epochs",
-            number(manifest.samples, 0),
-            number(took.tokens, 0),
-            DASH,
-            significant(took.device_hours),
-            HERE,
-        )
+    """A row for each family of models; of several seeds their sums."""
+    seeds = families(results)
+    several = set(chain(*seeds.values()))
+    alone = {model: [model] for model in results.training if model not in several}
+    for name, members in {**alone, **seeds}.items():
+        manifests = [results.training[m] for m in members if m in results.training]
+        title, runs = results.model_titles.get(name, name), ""
+        if name in seeds:
+            title, runs = family_title(results, members), f", {len(manifests)} seeds"
+        if manifests:
+            yield (
+                f"training {title}{runs}, all epochs",
+                number(manifests[0].samples, 0),
+                number(sum(one.throughput.tokens for one in manifests), 0),
+                DASH,
+                significant(sum(one.throughput.device_hours for one in manifests)),
+                HERE,
+            )
 
 
 def decode_rate(results: Results) -> Rate | None:
