@@ -13,7 +13,7 @@ function make(tag, attributes = {}, ...children) {
 
 const byId = (id) => document.getElementById(id);
 const NUMBERS = new Intl.NumberFormat("en");
-const counted = (n) => NUMBERS.format(n);
+const counted = (n) => (n === null ? "\u2013" : NUMBERS.format(n)); // null: nobody counted
 const plural = (n, word) => `${counted(n)} ${word}${n === 1 ? "" : "s"}`;
 
 function fillOptions(select, options, value) {
