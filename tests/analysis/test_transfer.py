@@ -84,6 +84,12 @@ def test_where_there_is_no_index_the_reason_stands(math: Pair, other: Pair, reas
     assert row["difference"] == pytest.approx(100 * float((other.after - other.before).mean()))
 
 
+def test_a_gain_from_nothing_is_no_relative_gain_and_says_so() -> None:
+    row = rows(math=pair(0, 40), other=pair(10, 20))[MATH]
+    assert row["relative_gain"] is None and "base score is 0" in row["note"]
+    assert row["difference"] == pytest.approx(40)
+
+
 def test_without_mathematics_there_are_gains_and_no_index() -> None:
     row = rows(none=pair(50, 30))[NON_REASONING]
     assert row["difference"] == pytest.approx(-20) and "both groups" in row["note"]

@@ -17,7 +17,7 @@ import polars as pl
 from workflow_scripts.analysis.best_form import at_its_best
 from workflow_scripts.analysis.cells import Cell, dataset_cells, natural_end
 from workflow_scripts.analysis.contrasts import expected_questions
-from workflow_scripts.analysis.efficiency import transferability
+from workflow_scripts.analysis.efficiency import NO_RELATIVE, transferability
 from workflow_scripts.analysis.grid import CellKey
 from workflow_scripts.analysis.intervals import (
     Floats,
@@ -136,7 +136,11 @@ def area_rows(by_area: Mapping[str, Sequence[Pair]], how: Resampling) -> Iterato
             yield row | {"note": "; ".join(missing)}
             continue
         row |= {"questions": sum(len(pair.before) for pair in pairs)} | _gain(pairs, how)
-        yield row | ({"note": ""} if area == MATH else _index(math, pairs, how))
+        yield row | (_on_math(row) if area == MATH else _index(math, pairs, how))
+
+
+def _on_math(row: Mapping[str, Any]) -> dict[str, str]:
+    return {"note": NO_RELATIVE if row["relative_gain"] is None else ""}
 
 
 def _gain(pairs: Sequence[Pair], how: Resampling) -> dict[str, float | None]:

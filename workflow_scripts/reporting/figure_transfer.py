@@ -8,9 +8,9 @@ import polars as pl
 from plotnine import (
     aes,
     facet_wrap,
+    geom_label,
     geom_point,
     geom_segment,
-    geom_text,
     geom_vline,
     ggplot,
     labs,
@@ -21,7 +21,7 @@ from workflow_scripts.common.formats import AREAS, MATH
 from workflow_scripts.reporting.naming import percent, stacked, wrapped
 from workflow_scripts.reporting.style import COLOURS, GREY, INK, look, saying
 
-PANEL_WIDTH, ROW_HEIGHT = 3.6, 0.42
+PANEL_WIDTH, ROW_HEIGHT, NAMES = 3.6, 0.42, 1.8  # inches; NAMES beside the panels
 NAME, REASON = 24, 44  # characters of a line
 CAPTION = (
     "Relative gain on an area over that on mathematics, times 100; natural end against the base at "
@@ -64,7 +64,7 @@ def transfer_plot(table: pl.DataFrame, titles: Mapping[str, str], confidence: fl
     ).cast(kinds)  # type: ignore[arg-type]
     marks = _marks(shown)
     without = shown.filter(pl.col("index").is_null()).with_columns(x=pl.lit(0.0))
-    width = PANEL_WIDTH * len(areas) + 1.5
+    width = PANEL_WIDTH * len(areas) + NAMES
     return (
         ggplot(shown.drop_nulls("index").to_pandas(), aes("x", "model"))
         + geom_vline(xintercept=0, color=INK, size=0.5)
@@ -76,7 +76,14 @@ def transfer_plot(table: pl.DataFrame, titles: Mapping[str, str], confidence: fl
             size=0.8,
         )
         + geom_point(color=COLOURS[0], size=2.4)
-        + geom_text(aes(label="note"), data=without.to_pandas(), color=GREY, size=6.5)
+        + geom_label(
+            aes(label="note"),
+            data=without.to_pandas(),
+            color=GREY,
+            fill="white",
+            label_size=0,
+            size=6.5,
+        )
         + scale_x_continuous(
             breaks=[signed_log(mark) for mark in marks],
             labels=_labels(marks),
@@ -87,7 +94,7 @@ def transfer_plot(table: pl.DataFrame, titles: Mapping[str, str], confidence: fl
         + labs(
             x="Transferability Index",
             y="",
-            caption=wrapped(CAPTION.format(confidence=percent(confidence, 0)), width - 0.7),
+            caption=wrapped(CAPTION.format(confidence=percent(confidence, 0)), width - NAMES),
         )
         + look(width, ROW_HEIGHT * len(names) + 1.9)
     )
