@@ -12,7 +12,7 @@ from typing import Any
 from workflow_scripts.common.delimiters import Delimiters
 from workflow_scripts.common.formats import FORMATS
 from workflow_scripts.common.forms import AUTO
-from workflow_scripts.common.methods import INFINITE, NATURAL_ONLY, methods
+from workflow_scripts.common.methods import INFINITE, NATIVE_ARM, NATURAL_ONLY, methods
 from workflow_scripts.common.provenance import canonical_json
 from workflow_scripts.common.settings.sets import SHUFFLED
 from workflow_scripts.file_content import content_of
@@ -160,7 +160,7 @@ class RuleSettings:
                     "engine": study.engine(teacher),
                 },
                 "first": {"pool": "all"},
-                **({"instructions": {"pool": asked}} if method == "native" else {}),
+                **({"instructions": {"pool": asked}} if method == NATIVE_ARM else {}),
                 "store": self._store(f"teacher-{teacher}"),
                 "name": study.writer(teacher),
                 **study.form(teacher),

@@ -24,6 +24,7 @@ from workflow_scripts.common.home import PACKAGE, home, is_installed
 from workflow_scripts.common.job import combinations
 from workflow_scripts.common.methods import (
     INFINITE,
+    NATIVE_ARM,
     NATURAL_ARM,
     Method,
     cells,
@@ -862,7 +863,7 @@ class Study:
                     f"{where}.model: '{entry['model']}' is read from files and cannot be asked; "
                     "name a model with a `path`, or one that is trained here"
                 )
-            if self.engine(name)["kind"] == CHAT and entry["method"] != "native":
+            if self.engine(name)["kind"] == CHAT and entry["method"] != NATIVE_ARM:
                 raise ConfigError(
                     f"{where}: a chat endpoint takes and returns text, so thinking cannot be "
                     "opened for it; set `method: native`"

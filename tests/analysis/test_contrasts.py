@@ -25,7 +25,7 @@ INFERENCE = {
 BASE, TUNED = Model("base", "Base"), Model("tuned", "Tuned", trained=True, base="base")
 RULE = Rule(confidence=0.95, smallest_effect=5.0, flips=2000, seed=42)
 DEFAULTS = {
-    **dict.fromkeys(("spliced_tokens", "n_used"), 0),
+    **dict.fromkeys(("spliced_tokens", "answer_spliced_tokens", "n_used"), 0),
     **dict.fromkeys(("no_answer", "flagged", "loop", "answer_cut"), False),
     "dataset": "d",
     "answer_tokens": 5,

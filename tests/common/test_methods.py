@@ -111,6 +111,7 @@ def test_titles() -> None:
 OWNERS = {
     "common/methods.py",
     "common/settings/inference.py",  # what the config may say
+    "common/settings/traces.py",
     "common/tables/generation.py",  # "natural" is also how thinking ends
     "grading/words.py",  # infinite: a word of mathematics
 }

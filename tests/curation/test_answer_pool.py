@@ -49,7 +49,7 @@ def test_every_row_that_was_asked_has_a_verdict(tmp_path: Path, exam: Path) -> N
     answers = GENERATION.read(cell)
     assert set(answers["question_id"]) == ids and len(ids) == 5
     settings = json.loads(rules.grade())
-    files = {"generations": [cell], "benchmarks": [asked], "grades": grades}
+    files = {"generations": [cell], "benchmarks": [asked], "imported": [], "grades": grades}
     grade.work(Namespace(**files, threads=1, settings=settings))
     verdicts = GRADE.read(grades)
     assert set(verdicts["question_id"]) == ids and set(verdicts["dataset"]) == {"pool"}

@@ -157,7 +157,7 @@ def test_every_draw_has_a_reason() -> None:
         ({"end": "context"}, "unfinished"),
         ({"answer_cut": True}, "unfinished"),
         ({"loop": True}, "looping"),
-        ({"thinking_text": " \n"}, "no-thinking"),
+        ({"thinking_text": " \n"}, "without-thinking"),
     ],
 )
 def test_a_faulty_draw_is_never_chosen(changes: dict[str, Any], reason: str) -> None:

@@ -11,7 +11,7 @@ from huggingface_hub import constants
 from tests.exchange.writable_hub import writable_hub
 from tests.hub_server import NO_ACCESS, TOKEN, Repo
 from workflow_scripts.cli import main
-from workflow_scripts.exchange.exported import MARKER
+from workflow_scripts.common.source_files import EXPORT_MARKER
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def folder(tmp_path):
     (made / "config.json").write_text("{}\n")
     (made / "model.safetensors").write_bytes(b"\0" * 5000)
     (made / ".eval_results/riddles.yaml").write_text("[]\n")
-    (made / MARKER).write_text("{}")
+    (made / EXPORT_MARKER).write_text("{}")
     (made / ".secret").write_text("hf_of_mine")
     return made
 
@@ -147,7 +147,7 @@ def test_a_hub_that_is_not_there(publish, folder):
 
 
 def test_a_folder_of_folders_is_not_one_repository(publish, folder):
-    (folder.parent / MARKER).write_text('{"form": "model"}')
+    (folder.parent / EXPORT_MARKER).write_text('{"form": "model"}')
     with writable_hub({}, {}) as server:
         done = publish(server.url, folder.parent, "--to", "lab/tiny", "--yes")
     assert done.returncode == 1 and f"publish one: {folder}" in done.stderr and server.seen == []

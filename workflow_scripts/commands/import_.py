@@ -30,6 +30,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, metavar="FOLDER", help="results folder to write; default: imported/NAME"
     )
+    parser.add_argument("--model", help="as the files call it, where they are of several")
     parser.add_argument("--metric", help="the harness's verdict, where its files have several")
     parser.add_argument("--filter", help="of lm-eval, where its files have several")
     parser.add_argument("--tokenizer", help="folder or hub id, to count tokens that nobody counted")
@@ -64,6 +65,7 @@ def run(options: argparse.Namespace) -> int:
         columns=options.columns,
         metric=options.metric,
         filter=options.filter,
+        model=options.model,
         tokenizer=options.tokenizer,
         unfinished="accept" if options.unfinished else "refuse",
     )

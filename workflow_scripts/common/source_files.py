@@ -10,6 +10,7 @@ from workflow_scripts.common.errors import ConfigError
 SUFFIXES = (".parquet", ".arrow", ".jsonl", ".ndjson", ".json", ".csv", ".tsv")
 COMPRESSED = (".gz", ".zst")  # behind a text suffix
 LOG_SUFFIXES = (".eval", ".json", ".jsonl", ".jsonl-async", ".parquet")  # of other harnesses
+EXPORT_MARKER = ".s1flow-export.json"  # in folders that we exported: no file of another harness
 
 
 def source_files(names: Sequence[str]) -> list[str]:
@@ -68,6 +69,8 @@ def _folder(folder: Path) -> list[str]:
 def log_files(names: str | Sequence[str]) -> list[str]:
     """Files of another harness: plain names, globs, and whole folders, sorted by name.
 
+    Of a folder that we exported, all but the marker that says so.
+
     Raises ConfigError for a glob without a file.
     """
     found: list[str] = []
@@ -75,7 +78,8 @@ def log_files(names: str | Sequence[str]) -> list[str]:
         path = Path(name)
         if path.is_dir():
             here = sorted(str(file) for file in path.rglob("*") if file.is_file())
-            found += [file for file in here if Path(file).suffix in LOG_SUFFIXES]
+            logs = [file for file in here if Path(file).suffix in LOG_SUFFIXES]
+            found += [file for file in logs if Path(file).name != EXPORT_MARKER]
         elif glob.has_magic(name) and not path.exists():
             matched = sorted(glob.glob(name, recursive=True))
             if not matched:

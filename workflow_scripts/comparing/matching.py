@@ -103,7 +103,9 @@ def rankings(
     common = {name: _common(name, sides, paired) for name in order(sides[0])}
     common = {name: ids for name, ids in common.items() if ids}
     own = contestants(found)
-    points = pl.concat([_points(name, *one, common) for name, one in own.items()])
+    points = pl.concat(
+        [_points(name, *one, common) for name, one in own.items()], how="vertical_relaxed"
+    )
     outcomes = pl.concat(
         [_outcomes(name, *one, common, _ids(sides[0], one[0], paired)) for name, one in own.items()]
     )

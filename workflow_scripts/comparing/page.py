@@ -227,7 +227,7 @@ def _place(row: Mapping[str, Any]) -> str:
 
 
 def _titles(found: Comparison) -> dict[str, str]:
-    points = pl.concat([side.points for side in found.sides])
+    points = pl.concat([side.points for side in found.sides], how="vertical_relaxed")
     rows = points.select("dataset", "dataset_title").unique("dataset", maintain_order=True)
     return {name: plain(title) for name, title in rows.iter_rows()}
 
@@ -275,7 +275,7 @@ def _row(one: Difference, names: Mapping[str, str]) -> list[str]:
 
 def method_titles(found: Comparison) -> dict[str, str]:
     """Titles of methods, by name."""
-    points = titled(pl.concat([side.points for side in found.sides]))
+    points = titled(pl.concat([side.points for side in found.sides], how="vertical_relaxed"))
     return dict(points.select("method", "title").unique("method", maintain_order=True).iter_rows())
 
 

@@ -66,7 +66,7 @@ def _reason() -> pl.Expr:
         .when(pl.col("loop"))
         .then(pl.lit("looping"))
         .when(pl.col("thinking_text").str.strip_chars() == "")
-        .then(pl.lit("no-thinking"))
+        .then(pl.lit("without-thinking"))
         .when(pl.col("no_answer"))
         .then(pl.lit("unreadable"))
         .otherwise(pl.lit(USABLE))
@@ -80,7 +80,7 @@ def _require_readable(teacher: str, rows: pl.DataFrame) -> None:
     said = ", ".join(f"{count} {reason}" for reason, count in sorted(counts.items()))
     fixes = {
         "unfinished": "raise its `context`, or ask easier questions",
-        "no-thinking": "set its `form` to how it marks its thinking (docs/delimiters.md)",
+        "without-thinking": "set its `form` to how it marks its thinking (docs/delimiters.md)",
         "unreadable": "tell it in `instruction` to box its answer, with `method: native`, or set "
         "its `form`",
     }

@@ -8,9 +8,8 @@ from pathlib import Path
 
 from workflow_scripts.common.artifacts import write_json
 from workflow_scripts.common.errors import UserError
+from workflow_scripts.common.source_files import EXPORT_MARKER
 from workflow_scripts.common.storage import writing
-
-MARKER = ".s1flow-export.json"
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,7 @@ def write_folder(
     try:
         files = write(part)
         made = Exported(form, study, len(files), sum(path.stat().st_size for path in files))
-        write_json(part / MARKER, asdict(made))
+        write_json(part / EXPORT_MARKER, asdict(made))
         part.chmod(0o755)
         if folder.exists():
             shutil.rmtree(folder)
@@ -50,7 +49,7 @@ def write_folder(
 def _check_free(folder: Path, replace: bool) -> None:
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return
-    if not (folder / MARKER).exists():
+    if not (folder / EXPORT_MARKER).exists():
         raise UserError(f"{folder} exists and is no export of s1flow; name another --out")
     if not replace:
         raise UserError(f"{folder} holds an earlier export; add --replace, or name another --out")

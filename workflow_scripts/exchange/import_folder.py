@@ -108,9 +108,15 @@ def _parts(paths: Sequence[Path], asked: Imported, against: Path | None, out: Pa
     groups = _by_task(paths, asked)
     parts: dict[str, list[tuple[tuple[str, ...], Log]]] = defaultdict(list)
     for task, (names, log) in groups.items():
-        parts[_benchmark_of(log, known) if known else _slug(task)].append((names, log))
+        parts[_benchmark_of(task, log, known) if known else _slug(task)].append((names, log))
     made = []
     for benchmark, found in parts.items():
+        if len(found) > 1:
+            raise InputError(
+                f"{found[0][0][0]} and {found[1][0][0]} are of several tasks with the questions of "
+                f"'{benchmark}' ({len(found)} in all), and a model has one answer to each: name "
+                "the files of one"
+            )
         files = tuple(file for names, _ in found for file in names)
         rows = [row for _, log in found for row in log.rows]
         table = out / "benchmarks" / f"{benchmark}.parquet"
@@ -155,18 +161,22 @@ def _task_of(path: Path, asked: Imported) -> str:
     if dated:
         return dated[1]
     if asked.format == "inspect":
-        return str(READERS["inspect"]([path], asked).settings.get("task", path.stem))
+        alone = replace(asked, model=None)
+        return str(READERS["inspect"]([path], alone).settings.get("task", path.stem))
     return path.parent.name if asked.format == "nemo-skills" else path.stem
 
 
-def _benchmark_of(log: Log, known: dict[str, list[Question]]) -> str:
-    """The benchmark that has most of a log's questions; InputError where none has any."""
+def _benchmark_of(task: str, log: Log, known: dict[str, list[Question]]) -> str:
+    """The benchmark that has most of a log's questions; InputError where none has any.
+
+    task  its name: of benchmarks that have equally many, the one that it names
+    """
     some = log.rows[:200]
     counts = {
         name: sum(matcher.find(row) is not None for row in some)
         for name, matcher in ((name, Matcher(own)) for name, own in known.items())
     }
-    best = max(counts, key=lambda name: counts[name])
+    best = max(counts, key=lambda name: (counts[name], _slug(name) in _slug(task)))
     if not counts[best]:
         raise InputError(
             f"{some[0].place}: no benchmark of the study ({', '.join(known)}) has a question with "

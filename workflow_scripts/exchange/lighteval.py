@@ -77,26 +77,36 @@ def read(paths: Sequence[Path], asked: Imported) -> Log:
         )
     where = str(files[0][0].parent)
     task = one_of([match["task"] for _, match in files], asked.task, "task", "task", where)
+    dates = {path: match["date"] for path, match in files if match["task"] == task}
+    runs = {path: _results([*paths], date) for path, date in dates.items()}
+    names = {path: _model(known) for path, known in runs.items()}
+    named = [name for name in names.values() if name]
+    model = one_of(named, asked.model, "model", "model", where) if named or asked.model else ""
     rows: list[Answered] = []
     notes: list[Note] = []
     before = 0
-    for path, match in files:
-        if match["task"] == task:
+    for path in runs:
+        if names[path] in (model, ""):
             found, more = _file(path, asked, before)
             rows += found
             notes += more
             before = 1 + max((row.sample or 0 for row in found), default=before - 1)
-    known = _results([*paths], files[0][1]["date"])
+    known = next((known for path, known in runs.items() if names[path] == model), {})
     general = known.get("config_general", {})
     return Log(
         NAME,
         _version(general),
-        str(general.get("model_name", "")),
+        model,
         files[0][1]["date"],
         tuple(rows),
         _settings(known, task),
         tuple(notes),
     )
+
+
+def _model(known: dict[str, Any]) -> str:
+    """The model, as a run's results call it; "" where they do not lie there."""
+    return str(known.get("config_general", {}).get("model_name", ""))
 
 
 def _version(general: dict[str, Any]) -> str:

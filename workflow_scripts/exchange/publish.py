@@ -10,8 +10,8 @@ from huggingface_hub.errors import HfHubHTTPError, HFValidationError, Repository
 from workflow_scripts.common.artifacts import read_json
 from workflow_scripts.common.errors import InputError, UserError
 from workflow_scripts.common.hub import LOGIN
+from workflow_scripts.common.source_files import EXPORT_MARKER
 from workflow_scripts.common.storage import gb
-from workflow_scripts.exchange.exported import MARKER
 from workflow_scripts.exchange.hub_results import FOLDER
 
 KINDS = ("model", "dataset")
@@ -147,7 +147,7 @@ def _files(folder: Path) -> dict[str, Path]:
 
 def _check_single(folder: Path) -> None:
     """InputError for a folder of folders, each of which is a repository of its own."""
-    path = folder / MARKER
+    path = folder / EXPORT_MARKER
     if path.exists() and read_json(path).get("form") in APART:
         inside = ", ".join(sorted(str(inner) for inner in folder.iterdir() if inner.is_dir()))
         raise InputError(f"{folder} holds a folder for each repository; publish one: {inside}")

@@ -20,6 +20,7 @@ from workflow_scripts.analysis.tables import POINTS, file_hash, read_table
 from workflow_scripts.common.artifacts import read_facts, read_json
 from workflow_scripts.common.errors import InputError, UserError
 from workflow_scripts.common.history import DONE, SUFFIX
+from workflow_scripts.common.methods import NATURAL_ARM
 from workflow_scripts.common.model import LOCATION, Location, ModelCard, read_content
 from workflow_scripts.common.records import read_record
 from workflow_scripts.common.tables.benchmark import BENCHMARK, Question
@@ -211,7 +212,7 @@ class Cell:
     @property
     def natural(self) -> bool:
         """Whether this is the plain question, thought about until the model stops."""
-        return self.point["kind"] == "natural"
+        return self.point["kind"] == NATURAL_ARM
 
 
 class ResultsFolder:

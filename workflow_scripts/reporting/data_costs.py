@@ -103,7 +103,7 @@ def _teachers(work: DataWork) -> dict[str, TeacherFacts]:
 
 def _teacher_row(facts: TeacherFacts, manifest: EngineManifest) -> tuple[str, ...]:
     spent = manifest.device_seconds
-    unreadable = facts.faults("unreadable") + facts.faults("no-thinking")
+    unreadable = facts.faults("unreadable") + facts.faults("without-thinking")
     return (
         plain(facts.teacher),
         plain(manifest.model),

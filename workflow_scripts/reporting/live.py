@@ -29,6 +29,7 @@ from workflow_scripts.common.history import (
     JobRun,
     WorkflowCall,
 )
+from workflow_scripts.common.methods import INFINITE, NATURAL_ARM
 from workflow_scripts.common.progress import Seen, last_line
 from workflow_scripts.common.records import read_record
 from workflow_scripts.common.tables.grade import GRADE
@@ -37,7 +38,6 @@ RUNNING, DIED, SILENT, UNKNOWN = "running", "died", "silent", "unknown"
 STATES = (RUNNING, SILENT, DIED, FAILED, INTERRUPTED, UNKNOWN, DONE)
 BEATS_MISSED = 8  # a file system that is shared may show a time this late
 TAIL = 64_000  # bytes of a log that are read
-NATURAL, INFINITE = "natural", "infinite"
 NO_PROCESS = "no process {pid} on {host}: killed, or out of memory. Run the same command again"
 SILENCE = "no sign of life for {age} from {host}: killed, or its node or the file system is gone"
 
@@ -195,7 +195,7 @@ def is_alive(pid: int, word: bytes = b"workflow_scripts") -> bool:
 def accuracies(results: Path, jobs: Iterable[Job]) -> Iterable[Accuracy]:
     """Natural ends that are graded; a grade table that cannot be read is left to its rule."""
     asked = {j.name: j.started for j in jobs if j.name.startswith("generate/")}
-    natural = (pl.col("method") == NATURAL) & (pl.col("budget") == INFINITE)
+    natural = (pl.col("method") == NATURAL_ARM) & (pl.col("budget") == INFINITE)
     for path in sorted((results / "grades").glob("*.parquet")):
         own = [t for name, t in asked.items() if name.split("/")[1] == path.stem]
         rows = GRADE.read(path).filter(natural)

@@ -11,7 +11,7 @@ from workflow_scripts.common.records import read_record
 
 KEPT, USABLE = "kept", "usable"
 # What is wrong with a draw, whatever its verdict.
-FAULTS = ("unfinished", "looping", "no-thinking", "unreadable")
+FAULTS = ("unfinished", "looping", "without-thinking", "unreadable")
 
 TRACES = Table(
     name="traces",
