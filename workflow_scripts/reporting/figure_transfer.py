@@ -26,7 +26,7 @@ NAME, REASON = 24, 44  # characters of a line
 CAPTION = (
     "Relative gain on an area over that on mathematics, times 100; natural end against the base at "
     "its best form. Axis: sign(x) log10(1 + |x|). Bars: {confidence} bootstrap intervals over "
-    "questions. Dotted line: as much as on mathematics. No verdict comes from here."
+    "questions. Dotted line: as much as on mathematics."
 )
 
 
