@@ -65,6 +65,16 @@ def test_two_harnesses_on_the_questions_of_one_study_are_compared(tmp_path: Path
     assert (found["dataset"], found["questions"]) == ("choice", 3)
 
 
+def test_every_finding_is_said_once(
+    capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    file = next((FILES / "lm_eval").glob("samples_tiny_math*"))
+    assert main(["import", str(file), "--name", "c"]) == 0
+    said = capsys.readouterr()
+    assert (said.out + said.err + caplog.text).count("tokens-unknown") == 1
+    assert "tokens-unknown, c/tiny-math: 8: " in said.out
+
+
 def test_no_question_of_the_study_is_an_error(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

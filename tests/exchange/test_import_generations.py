@@ -97,6 +97,16 @@ def test_numbers_of_tokens_that_nobody_counted_are_null(tmp_path: Path) -> None:
     assert "tokens" in ImportFacts.read(args.facts).lacks
 
 
+def test_tokens_of_some_rows_are_no_numbers_of_the_benchmark(tmp_path: Path) -> None:
+    """A mean over the rows that somebody counted would be one of those alone."""
+    counted = {"tokens": 9, "thinking_tokens": 5}
+    plain(tmp_path, answer(0, **counted), answer(1, **counted))
+    assert cell(tmp_path).select("thinking_tokens", "answer_tokens").rows() == [(5, 4)] * 2
+    args = plain(tmp_path, answer(0, **counted), answer(1, "<think>so</think>8"))
+    assert cell(tmp_path).select("thinking_tokens", "answer_tokens").rows() == [(None, None)] * 2
+    assert findings(args)["tokens-unknown"].count == 2
+
+
 def test_thinking_that_never_ended_has_no_answer(tmp_path: Path) -> None:
     imported(tmp_path, "inspect", {"math": [FILES / "inspect/math.eval"]}, samples=2)
     cut = cell(tmp_path).filter(question_id="m3", sample=1).row(0, named=True)

@@ -1,7 +1,10 @@
 """`s1flow import`: outputs of another harness as a results folder that can be compared."""
 
 import argparse
+import logging
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from workflow_scripts.common.errors import UserError
@@ -70,7 +73,8 @@ def run(options: argparse.Namespace) -> int:
         unfinished="accept" if options.unfinished else "refuse",
     )
     out = options.out or Path("imported") / name
-    parts = make(name, files, asked, options.against, out, options.threads)
+    with _findings_once():
+        parts = make(name, files, asked, options.against, out, options.threads)
     facts = ImportFacts.read(out / "imported" / name / "facts.json")
     print(f"{facts.harness} {facts.version}: {facts.named or 'a model without a name'}")
     counts = pl.read_csv(out / "imported" / "verdicts.csv").to_dicts()
@@ -84,6 +88,19 @@ def run(options: argparse.Namespace) -> int:
         print(f"  {finding.kind}, {finding.where}: {finding.count}: {finding.message}")
     print(f"results: {out}; for a study: {out / 'imported' / (name + '.yaml')}")
     return 0
+
+
+@contextmanager
+def _findings_once() -> Iterator[None]:
+    """Without the log lines of the single steps: every finding is said at the end."""
+    from workflow_scripts.common.job import log
+
+    before = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(before)
 
 
 def _pairs(text: str) -> dict[str, str]:

@@ -297,7 +297,7 @@ def _provenance(results: Results, extras: Extras) -> list[str]:
         f"Model: {', trained from '.join(told)}",
         f"Engine: {code(manifest.engine) if manifest else DASH}",
         f"Draws: {_draws(results)}; {asked['expected_questions'].sum():,} questions of "
-        f"{asked.height} benchmarks",
+        f"{asked.height} benchmark{'s' * (asked.height != 1)}",
         f"Date: {extras.date or DASH}; commit: {commit}",
         *([log] if repeated else []),
     ]
