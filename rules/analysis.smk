@@ -172,6 +172,33 @@ rule compare_sets:
         )
 
 
+rule measure_transfer:
+    """What training did to each area of benchmarks, and the Transferability Index."""
+    input:
+        points="<results>/analysis/points.csv",
+        outcomes="<results>/analysis/outcomes.parquet",
+    output:
+        transfer=report(
+            "<results>/analysis/transfer.csv",
+            caption="../docs/captions/transfer_table.rst",
+            category="Tables",
+        ),
+    log:
+        "<logs>/measure_transfer.log",
+    benchmark:
+        "<results>/runtimes/measure_transfer.tsv"
+    conda:
+        "../envs/reporting.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=20,
+    params:
+        settings=SETTINGS.measure_transfer(),
+        code=code_id("analysis.measure_transfer"),
+    shell:
+        python("analysis.measure_transfer", inputs="points outcomes", outputs="transfer")
+
+
 rule follow_answers:
     """Where along its chain a question is right; stopping where probes agree; how thinking ended."""
     input:

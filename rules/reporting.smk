@@ -190,6 +190,34 @@ rule plot_sets:
         python("reporting.plot_sets", inputs="points contrasts set_table", outputs="png")
 
 
+rule plot_transfer:
+    """The Transferability Index of every trained model, on a signed log axis."""
+    input:
+        transfer="<results>/analysis/transfer.csv",
+    output:
+        png=report(
+            "<results>/plots/transfer.png",
+            caption="../docs/captions/transfer.rst",
+            category="Figures",
+        ),
+        vector=expand("<results>/plots/transfer.{kind}", kind=["svg", "pdf"]),
+    log:
+        "<logs>/plot_transfer.log",
+    benchmark:
+        "<results>/runtimes/plot_transfer.tsv"
+    localrule: True
+    conda:
+        "../envs/reporting.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=20,
+    params:
+        settings=SETTINGS.plot_transfer(),
+        code=code_id("reporting.plot_transfer"),
+    shell:
+        python("reporting.plot_transfer", inputs="transfer", outputs="png")
+
+
 rule plot_parallel:
     """Longer chains against several draws, on one axis of all generated tokens."""
     input:
@@ -393,6 +421,7 @@ rule write_report:
         set_checks=STUDY.if_sets("<results>/analysis/set_checks.json"),
         set_parts=STUDY.if_audited("<results>/curation/set_parts.csv"),
         set_overlap=STUDY.if_audited("<results>/curation/set_overlap.csv"),
+        transfer=STUDY.if_transfer("<results>/analysis/transfer.csv"),
         curation_md=STUDY.if_curated("<results>/curation/curation.md"),
         contamination=STUDY.if_curated("<results>/curation/contamination.json"),
         touched=STUDY.touched_files,
@@ -443,7 +472,7 @@ rule write_report:
             inputs="points outcomes contrasts metrics pairs quality checks answer_path "
             "answer_curves confidence_stop endings answer_checks votes draws repeats ranking "
             "ranking_pairs ranking_checks set_table set_pairs set_checks set_parts set_overlap "
-            "curation_md "
+            "transfer curation_md "
             "contamination touched upstream traces teachers engines training plots grades "
             "benchmarks notes imports verdicts disagreements expectations shift",
             outputs="markdown html appendix appendix_html",

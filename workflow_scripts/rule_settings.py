@@ -469,6 +469,17 @@ class RuleSettings:
         keys = ("confidence", "smallest_effect")
         return self._json({"analysis": self._of("analysis", *keys), "models": found})
 
+    def measure_transfer(self) -> str:
+        """Settings of rule measure_transfer."""
+        areas = self.study.areas
+        return self._json(
+            {
+                "analysis": self._of("analysis", "confidence", "bootstrap"),
+                "models": self._models("title", "trained", "base", "family", "seed"),
+                "benchmarks": [{"name": name, "area": area} for name, area in areas.items()],
+            }
+        )
+
     def rank_models(self) -> str:
         """Settings of rule rank_models."""
         keys = ("confidence", "smallest_effect", "bootstrap")
@@ -487,6 +498,15 @@ class RuleSettings:
     def plot_sets(self) -> str:
         """Settings of rule plot_sets."""
         return self._json({"analysis": self._of("analysis", "confidence")})
+
+    def plot_transfer(self) -> str:
+        """Settings of rule plot_transfer."""
+        return self._json(
+            {
+                "analysis": self._of("analysis", "confidence"),
+                "models": self._models("title", "family"),
+            }
+        )
 
     def plot_models(self) -> str:
         """Settings of rule plot_models."""

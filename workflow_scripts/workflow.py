@@ -19,7 +19,7 @@ from workflow_scripts.common.artifacts import write_text
 from workflow_scripts.common.cell_pattern import CellPattern
 from workflow_scripts.common.delimiters import Delimiters
 from workflow_scripts.common.errors import ConfigError
-from workflow_scripts.common.formats import FORMATS
+from workflow_scripts.common.formats import FORMATS, MATH, NON_REASONING, REASONING
 from workflow_scripts.common.home import PACKAGE, home, is_installed
 from workflow_scripts.common.job import combinations
 from workflow_scripts.common.methods import (
@@ -124,6 +124,7 @@ class Study:
         self._check_sets()
         self._check_labels()
         self._check_focus()
+        self._check_areas()
         self._check_methods()
         self._check_draws()
         self._check_budgets()
@@ -272,6 +273,20 @@ class Study:
         """The names, or nothing in a study of fewer than two sets to compare."""
         return list(names) if len(self.selectors) > 1 else []
 
+    @property
+    def areas(self) -> dict[str, str]:
+        """Benchmark -> area that its group belongs to, for what training does to others."""
+        asked = self.config["analysis"]["transfer"]
+        named = dict.fromkeys(asked["non_reasoning"], NON_REASONING)
+        named |= dict.fromkeys(asked["math"], MATH)
+        return {
+            name: named.get(entry["group"], REASONING) for name, entry in self.benchmarks.items()
+        }
+
+    def if_transfer(self, *names: str) -> list[str]:
+        """The names, or nothing where no model is trained or all benchmarks are of one area."""
+        return list(names) if self.trained and len(set(self.areas.values())) > 1 else []
+
     def if_audited(self, *names: str) -> list[str]:
         """The names, or nothing where no sets of the study's pool are compared."""
         return self.if_sets(*names) if self.sets_of("") else []
@@ -365,7 +380,8 @@ class Study:
         """Figures of the report, in its order; some only where a model is trained, or draws."""
         parallel = ["parallel"] if self.draws else []
         more = self.if_curated(*CURATION_PLOTS) + self.if_trained("training")
-        plots = self.if_many(*MODEL_PLOTS) + RESULT_PLOTS + parallel + self.if_sets("sets") + more
+        compared = self.if_sets("sets") + self.if_transfer("transfer")
+        plots = self.if_many(*MODEL_PLOTS) + RESULT_PLOTS + parallel + compared + more
         return plots + (SHIFT_PLOTS if self.config["shift"]["measure"] else [])
 
     @property
@@ -380,6 +396,7 @@ class Study:
             *self.if_many(*(f"analysis/{name}.csv" for name in RANKING_TABLES)),
             *self.if_expected("analysis/expectations.csv", "report/expectations.txt"),
             *self.if_sets(*(f"analysis/{name}.csv" for name in SET_TABLES)),
+            *self.if_transfer("analysis/transfer.csv"),
             *(f"models/{model}/model.json" for model in self.decoded),
             *(f"generations/{model}/manifest.json" for model in self.models),
             *(f"grades/{model}.parquet" for model in self.models),
@@ -900,6 +917,24 @@ class Study:
                 f"report.focus: '{self.focus}' is no model of this config (there are: "
                 f"{', '.join(self.models)})"
             )
+
+    def _check_areas(self) -> None:
+        """Every group that is said to be of an area is one of a benchmark, and of one area."""
+        asked: dict[str, list[str]] = self.config["analysis"]["transfer"]
+        both = set(asked["math"]) & set(asked["non_reasoning"])
+        if both:
+            raise ConfigError(
+                f"analysis.transfer: group '{min(both)}' is named under `math` and under "
+                "`non_reasoning`; keep one of the two"
+            )
+        known = dict.fromkeys(entry["group"] for entry in self.benchmarks.values())
+        for area, usual in (("math", MATH), ("non_reasoning", NON_REASONING)):
+            unknown = [name for name in asked[area] if name not in (*known, usual)]
+            if unknown:
+                raise ConfigError(
+                    f"analysis.transfer.{area}: no benchmark of this config is of group "
+                    f"'{unknown[0]}' (there are: {', '.join(known)})"
+                )
 
     def _check_draws(self) -> None:
         """Benchmarks that have their own number of draws leave every method possible."""

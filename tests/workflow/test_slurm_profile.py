@@ -12,6 +12,14 @@ import yaml
 from tests.workflow.snakemake_run import ROOT, copy_checkout, snakemake
 
 PROFILE = yaml.safe_load((ROOT / "profiles/slurm/profile.yaml").read_text())
+MORE = """
+inference: {samples: 2, temperature: 0.8}
+sets: {drawn: {selector: random, size: 100}, highest: {selector: limo, size: 100}}
+expect: [{cell: tuned-drawn/math500 natural, least: 1}]
+models:
+  - {name: base, path: Qwen/Qwen2.5-3B-Instruct}
+  - {name: tuned, train: {base: base, sets: all}}
+"""
 RELABELLED = "curation: {relabel: {difficulty: true, domains: all}}\n"
 
 
@@ -39,6 +47,12 @@ def test_short_rules_are_few_submissions(checkout: Path) -> None:
 def test_groups_hold_when_models_label_the_pool_in_between(checkout: Path) -> None:
     expected = {"cleaning": 1, "selection": 1, "labels": 2, "verdicts": 2, "report": 1}
     assert groups(checkout, "relabelled.yaml") == expected
+
+
+def test_rules_that_only_some_studies_have_are_in_the_group(checkout: Path) -> None:
+    """A rule between two of a group that is outside of it makes Snakemake refuse the study."""
+    (checkout / "more.yaml").write_text(MORE)
+    assert groups(checkout, "more.yaml")["report"] == 1
 
 
 def test_the_snakefile_reads_without_the_packages_of_the_study() -> None:

@@ -5,6 +5,8 @@ from math import log10
 
 from workflow_scripts.analysis.headline import Value
 
+NO_RELATIVE = "a base score is 0: its relative gain is undefined"
+
 
 def sample_efficiency(accuracy: float, examples: int) -> Value:
     """Accuracy (in the unit given) per decade of training examples: accuracy / log10(examples)."""
@@ -26,7 +28,7 @@ def transferability(
     if not math or not other:
         return Value(None, "needs a benchmark in both groups")
     if any(base == 0 for base, _ in (*math, *other)):
-        return Value(None, "a base score is 0: its relative gain is undefined")
+        return Value(None, NO_RELATIVE)
     if math_gain[0] <= 0 <= math_gain[1]:
         return Value(None, "the gain on math is within noise of 0")
     return Value(100 * _relative_gain(other) / _relative_gain(math))

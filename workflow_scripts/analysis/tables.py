@@ -302,6 +302,23 @@ SET_PAIRS = {
     "note": pl.String,
 }
 
+# One row per trained model, or per models that differ in their seed alone, and area of benchmarks.
+TRANSFER = {
+    "model": pl.String,  # or the family
+    "area": pl.String,  # one of formats.AREAS
+    "benchmarks": pl.String,  # of the area, with blanks between
+    "questions": pl.Int64,
+    "seeds": pl.Int64,  # models that the change of a question is the mean over
+    "difference": pl.Float64,  # percentage points, mean over benchmarks: trained - base at its best
+    "difference_low": pl.Float64,
+    "difference_high": pl.Float64,
+    "relative_gain": pl.Float64,  # percent of the base's accuracy, mean over benchmarks
+    "index": pl.Float64,  # 100 x relative gain / relative gain on math; null on math itself
+    "index_low": pl.Float64,
+    "index_high": pl.Float64,
+    "note": pl.String,  # why there is no number, or how to read it
+}
+
 # One row per chain (question and draw) and grid of budgets: where along it the answer is right.
 # Nothing but `note` stands in a row whose chain lacks a cell.
 ANSWER_PATH = Table(

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"  # of options; a choice has at most so many
 MATH, OTHER = "math", "other"
+REASONING, NON_REASONING = "other reasoning", "non-reasoning"
+AREAS = (MATH, REASONING, NON_REASONING)  # of benchmarks, by their groups
 # As the makers of Qwen, QwQ and DeepSeek-R1 recommend it for mathematics; the others follow it.
 BOXED = r"Please reason step by step, and put your final answer{} within \boxed{{}}."
 LETTER = r"Please reason step by step, and put the letter of the right option within \boxed{}."

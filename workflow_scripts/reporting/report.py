@@ -34,6 +34,7 @@ from workflow_scripts.reporting import (
     set_findings,
     shift_findings,
     study_log,
+    transfer_findings,
 )
 from workflow_scripts.reporting.examples import LINE_HEADERS, Shown
 from workflow_scripts.reporting.markdown import bullets, demoted, table
@@ -69,6 +70,7 @@ PLOT_TITLES = {
     "answers": "When answers along a chain are right",
     "oracle": "One budget for all, and the smallest sufficient one for each",
     "sets": "Accuracy against rows of the training set",
+    "transfer": "What of a gain on mathematics shows elsewhere",
     "funnel": "Curation: rows left after each step",
     "domains": "Curation: domains before and after",
     "sources": "Curation: sources before and after",
@@ -81,7 +83,7 @@ PLOT_TITLES = {
 PLACED = (  # by name in a template
     "contrasts", "forcing", "scaling", "causes", "effects", "curves", "answers", "oracle",
     "parallel", "sets", "ranking", "frontier", "multiples", "verdicts", "spans", "shift_kl",
-    "shift_ranks", "shift_states", "shift_markers",
+    "shift_ranks", "shift_states", "shift_markers", "transfer",
 )  # fmt: skip
 SHOWN_IN_BODY = ("right at its natural end", "an added continuation made it wrong")
 MOST_FAMILIES = 3  # of one kind that are told one by one
@@ -224,6 +226,8 @@ def _body(results: Results, extras: Extras) -> dict[str, Any]:
         **data_costs.values(results, extras.data),
         "sets": list(set_findings.sentences(results)),
         "sets_table": set_findings.sets_table(results),
+        "transfer": list(transfer_findings.sentences(results)),
+        "transfer_table": transfer_findings.areas_table(results),
         "decoding_costs": costs.engine_table(results),
         "training_costs": costs.training_table(results),
         "configured": published.configured(settings),

@@ -22,6 +22,7 @@ from workflow_scripts.analysis.tables import (
     REPEATS,
     SET_PAIRS,
     SETS,
+    TRANSFER,
     VOTES,
     file_hash,
     read_table,
@@ -132,6 +133,7 @@ class Results:
     drawn                    what several draws of a question show
     ranked                   which models can be told apart
     sets                     which training sets differ
+    transfer                 what training did to areas of benchmarks, without rows in one area
     """
 
     points: pl.DataFrame
@@ -151,6 +153,7 @@ class Results:
     drawn: Drawn = field(default_factory=Drawn)
     ranked: Ranked = field(default_factory=Ranked)
     sets: ComparedSets = field(default_factory=ComparedSets)
+    transfer: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=TRANSFER))
 
     @property
     def base(self) -> str | None:

@@ -1,19 +1,17 @@
-"""What training bought: per example, on other subjects, and on questions it shares no text with.
+"""What training bought: per example, and on questions it shares no text with.
 
 Decontamination keeps rows that share no more than stock phrases with a benchmark. Whether that
 matters is seen in the clean subset: the same cells, counted on the other questions alone.
 """
 
 from collections.abc import Iterator
-from math import sqrt
 from typing import Any
 
 import polars as pl
 
 from workflow_scripts.analysis.contrasts import TRAIN
-from workflow_scripts.analysis.efficiency import sample_efficiency, transferability
+from workflow_scripts.analysis.efficiency import sample_efficiency
 from workflow_scripts.analysis.tables import NATURAL, TRUNCATED
-from workflow_scripts.common.formats import MATH
 from workflow_scripts.reporting.markdown import table
 from workflow_scripts.reporting.naming import DASH, count, number, percent
 from workflow_scripts.reporting.study_results import Results
@@ -83,22 +81,19 @@ def _count(frame: pl.DataFrame) -> str:
 
 
 def efficiency(results: Results) -> str:
-    """Sample efficiency per benchmark and the Transferability Index of every trained model."""
-    rows, notes = [], []
-    for model, manifest in results.training.items():
-        if model not in results.model_titles:
-            continue
-        own = _natural(results, model)
-        index, note = _index(results, own)
-        rows.append([results.model_titles[model], number(manifest.samples, 0), *_per_benchmark(
-            results, own, manifest.samples), index])  # fmt: skip
-        if note:
-            notes.append(f"{results.model_titles[model]}: {note}")
+    """Sample efficiency per benchmark of every trained model; "" where none was trained."""
+    rows = [
+        [
+            results.model_titles[model],
+            number(manifest.samples, 0),
+            *_per_benchmark(results, _natural(results, model), manifest.samples),
+        ]
+        for model, manifest in results.training.items()
+        if model in results.model_titles
+    ]
     if not rows:
         return ""
-    headers = ("model", "examples", *results.dataset_titles.values(), "Transferability Index")
-    footnote = f"\nNo index for {'; '.join(notes)}.\n" if notes else ""
-    return table(headers, rows) + footnote
+    return table(("model", "examples", *results.dataset_titles.values()), rows)
 
 
 def _natural(results: Results, model: str) -> list[dict[str, Any]]:
@@ -117,27 +112,3 @@ def _per_benchmark(results: Results, own: list[dict[str, Any]], examples: int) -
         value = sample_efficiency(100 * found[dataset], examples)
         shown.append(f"{number(value.value)} ({percent(found[dataset])})")
     return shown
-
-
-def _index(results: Results, own: list[dict[str, Any]]) -> tuple[str, str]:
-    """The index as text, and why it is a dash."""
-    groups = {b["name"]: b["group"] for b in results.settings["benchmarks"]}
-    known = [row for row in own if row["accuracy_from"] is not None]
-    math = [row for row in known if groups.get(row["dataset"]) == MATH]
-    other = [row for row in known if groups.get(row["dataset"]) != MATH]
-    value = transferability(_scores(math), _scores(other), _mean_gain(math))
-    return number(value.value, 0), value.note
-
-
-def _scores(rows: list[dict[str, Any]]) -> list[tuple[float, float]]:
-    return [(row["accuracy_from"], row["accuracy_to"]) for row in rows]
-
-
-def _mean_gain(rows: list[dict[str, Any]]) -> tuple[float, float]:
-    """Interval of the mean gain over benchmarks, whose questions are independent."""
-    if not rows:
-        return 0.0, 0.0
-    mean = sum(row["difference"] for row in rows) / len(rows)
-    halves = [(row["difference_high"] - row["difference_low"]) / 2 for row in rows]
-    half = sqrt(sum(h * h for h in halves)) / len(rows)
-    return mean - half, mean + half

@@ -1,6 +1,6 @@
 """Settings of analysis and the report."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal
 
 from workflow_scripts.common.settings.base import Count, Limit, Name, Text, Whole
@@ -8,6 +8,20 @@ from workflow_scripts.common.settings.base import Count, Limit, Name, Text, Whol
 FAIL, WARN = "fail", "warn"
 # Estimands with a family of tests, and so a verdict.
 TESTED = ("cut", "extend", "prompt", "train", "seeds", "matched")
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """Which groups of benchmarks are mathematics, and which ask for no reasoning.
+
+    All other groups are other reasoning.
+
+    math           groups that gains elsewhere are measured against
+    non_reasoning  groups in which a model can be seen to forget
+    """
+
+    math: Annotated[tuple[Name, ...], Limit(minItems=1)] = ("math",)
+    non_reasoning: tuple[Name, ...] = ("non-reasoning",)
 
 
 @dataclass(frozen=True)
@@ -20,6 +34,7 @@ class Analysis:
     slack_tokens          thinking tokens allowed above the budget
     budget_error_targets  budgets whose error is averaged
     tie                   runs whose mean tokens differ by less are one point for slopes
+    transfer              areas between which the gain of training is compared
     """
 
     confidence: Annotated[float, Limit(exclusiveMinimum=0, exclusiveMaximum=1)]
@@ -28,6 +43,7 @@ class Analysis:
     slack_tokens: Whole
     budget_error_targets: Annotated[tuple[Count, ...], Limit(minItems=1)]
     tie: Annotated[float, Limit(minimum=0, exclusiveMaximum=1)]
+    transfer: Transfer = field(default_factory=Transfer)
 
 
 @dataclass(frozen=True)

@@ -80,7 +80,7 @@ class Benchmark:
     samples      draws per question, in place of `inference.samples`
     instruction  stands behind the question where a model is asked in its own form (`native`);
                  default: the format's
-    group        what it asks for, such as math or science; default: the format's
+    group        what it asks for, such as math, science or non-reasoning; default: the format's
     year         in which its questions came out
     count        questions that the source has; another number is an error
     shelf        name on the shelf of the benchmark that it takes all other keys from
