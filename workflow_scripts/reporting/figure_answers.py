@@ -257,5 +257,4 @@ def _titles(points: pl.DataFrame) -> pl.DataFrame:
 
 
 def _nothing() -> ggplot:
-    text = "no chain was cut at a budget in this study"
-    return saying(text)
+    return saying("no chain was cut at a budget in this study")

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 import polars as pl
 from plotnine import (
     aes,
-    annotate,
     coord_flip,
     element_text,
     facet_grid,
@@ -30,7 +29,7 @@ from plotnine import (
 )
 
 from workflow_scripts.reporting.naming import number, signed, stacked, wrapped
-from workflow_scripts.reporting.style import COLOURS, GREY, look
+from workflow_scripts.reporting.style import COLOURS, GREY, look, saying
 from workflow_scripts.shift.second_thoughts import ANY
 from workflow_scripts.shift.summary import NULL, OTHER
 from workflow_scripts.shift.tables import EVERY, KINDS
@@ -45,10 +44,6 @@ SHARES = {
 COLUMN_OF = dict(zip(SHARES, ("unshifted", "marginal", "shifted"), strict=True))
 
 
-def _nothing(why: str) -> ggplot:
-    return ggplot() + annotate("text", x=0, y=0, label=why) + look(6, 2)
-
-
 def _pair(titles: Titles) -> pl.Expr:
     """'Model and base' of each row, in lines that fit the strip of a panel."""
     name = {**titles}
@@ -60,7 +55,7 @@ def kl_plot(kl: pl.DataFrame, titles: Titles) -> ggplot:
     """KL along the text and by kind of token, all benchmarks together; a row of panels per pair."""
     own = kl.filter((pl.col("dataset") == EVERY) & pl.col("by").is_in(["position", "kind"]))
     if own.is_empty():
-        return _nothing("no KL between models of different vocabularies")
+        return saying("no KL between models of different vocabularies")
     data = own.with_columns(
         _pair(titles),
         line=pl.when(pl.col("author") == pl.col("model"))
@@ -106,7 +101,7 @@ def ranks_plot(ranks: pl.DataFrame, titles: Titles, datasets: Titles) -> ggplot:
     """Shares of written tokens by their rank under the reader; a panel per benchmark and pair."""
     own = ranks.filter(pl.col("line").is_in([OTHER, NULL]))
     if own.is_empty():
-        return _nothing("no token of one vocabulary fits one of the other")
+        return saying("no token of one vocabulary fits one of the other")
     title = {**titles}
     names = {EVERY: "All benchmarks", **datasets}
     label = (
@@ -161,7 +156,7 @@ RANK_CAPTION = (
 def states_plot(layers: pl.DataFrame, titles: Titles) -> ggplot:
     """Distance of the centroids by layer, in the base's own spread; a panel per pair."""
     if layers.is_empty():
-        return _nothing("hidden states of other sizes: nothing to compare")
+        return saying("hidden states of other sizes: nothing to compare")
     lines = {
         "Trained model against base": (COLOURS[0], "solid", "shift"),
         "Base, halves of the prompts": (COLOURS[1], "dashed", "halves"),
@@ -206,7 +201,7 @@ def markers_plot(markers: pl.DataFrame, titles: Titles, datasets: Titles) -> ggp
     """Change of each marker's rate beside its null; panels are named with the accuracy's change."""
     those = markers.filter((pl.col("rate") > 0) | (pl.col("base_rate") > 0))
     if those.is_empty():
-        return _nothing("none of the words occurs in the thinking of either model")
+        return saying("none of the words occurs in the thinking of either model")
     names = {EVERY: "All benchmarks", **datasets}
     told = {
         (row["model"], row["base"], row["dataset"]): _accuracy(row, names)

@@ -316,9 +316,8 @@ def _drawn(results: Results) -> bool:
 def _numbers_of_draws(results: Results) -> list[int]:
     """Draws a question, ascending: of contrasts, or of cells where nothing is contrasted."""
     own = results.contrasts.filter(~pl.col("estimand").is_in([SEEDS, MATCHED]))["draws"]
-    table = results.drawn.draws
-    cells = table["draws"] if not table.is_empty() else own
-    return sorted((cells if own.is_empty() else own).drop_nulls().unique())
+    found = results.drawn.draws["draws"] if own.is_empty() else own
+    return sorted(found.drop_nulls().unique())
 
 
 def _draws(results: Results) -> str:

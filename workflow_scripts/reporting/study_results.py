@@ -82,6 +82,11 @@ class Drawn:
         return cls(read_table(votes, VOTES), read_table(draws, DRAWS), read_table(repeats, REPEATS))
 
 
+def _table(paths: Sequence[Path], schema: dict[str, type[pl.DataType]]) -> pl.DataFrame:
+    """A table that only some studies have: no rows where there is no file."""
+    return read_table(paths[0], schema) if paths else pl.DataFrame(schema=schema)
+
+
 @dataclass(frozen=True)
 class Ranked:
     """Tables of rule rank_models, without rows where too few models are compared.
@@ -96,9 +101,7 @@ class Ranked:
     @classmethod
     def read(cls, places: Sequence[Path], pairs: Sequence[Path]) -> "Ranked":
         """The tables from their files, where there are any."""
-        if not (places and pairs):
-            return cls()
-        return cls(read_table(places[0], RANKING), read_table(pairs[0], RANKING_PAIRS))
+        return cls(_table(places, RANKING), _table(pairs, RANKING_PAIRS))
 
 
 @dataclass(frozen=True)
@@ -115,9 +118,7 @@ class ComparedSets:
     @classmethod
     def read(cls, places: Sequence[Path], pairs: Sequence[Path]) -> "ComparedSets":
         """The tables from their files, where there are any."""
-        if not (places and pairs):
-            return cls()
-        return cls(read_table(places[0], SETS), read_table(pairs[0], SET_PAIRS))
+        return cls(_table(places, SETS), _table(pairs, SET_PAIRS))
 
 
 @dataclass(frozen=True)
