@@ -99,6 +99,12 @@ def test_the_audit_shows_the_columns_that_it_knows() -> None:
     assert audit(frame.cast(pl.String)).splitlines()[0].count("|") == 3
 
 
+def _caption_of(places: pl.DataFrame, points: pl.DataFrame, contrasts: pl.DataFrame) -> str:
+    plot = sets_plot(places, points, contrasts, 0.95)
+    plot.draw()
+    return " ".join(str(plot.labels.caption).split())
+
+
 def test_the_figure_moves_sets_of_equal_size_apart(compared: ComparedSets) -> None:
     data = sets_data(compared.places, {"d0": "First", "d1": "Second"})
     assert data["panel"].unique(maintain_order=True).to_list() == [
@@ -112,7 +118,10 @@ def test_the_figure_moves_sets_of_equal_size_apart(compared: ComparedSets) -> No
     base = _base(contrasts, {"d0": "First", "d1": "Second"}, data["panel"].unique().to_list())
     assert base["percent"].to_list() == pytest.approx([20, 40, 30])
     points = pl.DataFrame({"dataset": ["d0", "d1"], "dataset_title": ["First", "Second"]})
-    sets_plot(compared.places, points, contrasts, 0.95).draw()
+    assert "draws" not in _caption_of(compared.places, points, contrasts)
+    redrawn = pl.when(pl.col("arm") == pl.col("arm").first()).then(2).otherwise(1)
+    own = _caption_of(compared.places.with_columns(draws=redrawn), points, contrasts)
+    assert f"of {compared.places['arm'][0]} over draws of the rows too" in own
     one_size = compared.places.filter(pl.col("rows") == 100)
     sets_plot(one_size, points, contrasts, 0.95).draw()
 

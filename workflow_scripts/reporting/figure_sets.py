@@ -25,7 +25,7 @@ from plotnine import (
 
 from workflow_scripts.analysis.contrasts import TRAIN
 from workflow_scripts.analysis.tables import ALL
-from workflow_scripts.reporting.naming import percent, wrapped
+from workflow_scripts.reporting.naming import join, percent, wrapped
 from workflow_scripts.reporting.published import SET_BENCHMARKS, published_sets
 from workflow_scripts.reporting.style import COLOURS, GREY, INK, SHAPES, look, scheme
 
@@ -35,10 +35,11 @@ EDGE = 0.09  # of the span of rows, free at both ends: labels of two panels do n
 NAME_HEIGHT = 3.4  # points of accuracy from one published name to the next
 EVERY = "All benchmarks"
 CAPTION = (
-    "Natural end. Bars: {confidence} intervals over questions and training seeds (over questions "
-    "alone where a set was trained once); selectors of equal size are moved apart. Small marks: "
-    "single seeds. Dotted line: the base model at its best form.{published}"
+    "Natural end. Bars: {confidence} intervals over questions and training seeds{draws} (over "
+    "questions alone where a set was trained once); selectors of equal size are moved apart. Small "
+    "marks: single seeds. Dotted line: the base model at its best form.{published}"
 )
+DRAWN = ", of {arms} over draws of the rows too"
 QUOTED = (
     " Grey: s1's ablations of Qwen2.5-32B-Instruct (arXiv 2501.19393, table 2), another base model "
     "and more questions."
@@ -101,7 +102,7 @@ def sets_plot(
         + labs(
             x="Rows of the training set",
             y="Accuracy, %",
-            caption=_caption(confidence, quoted, width),
+            caption=_caption(confidence, _drawn(table), quoted, width),
         )
     )
     lines = -(-len(panels) // COLUMNS)
@@ -178,8 +179,15 @@ def _thousands(values: Sequence[Any]) -> list[str]:
     return [f"{value:,.0f}" for value in values]
 
 
-def _caption(confidence: float, quoted: pl.DataFrame, width: float) -> str:
+def _drawn(table: pl.DataFrame) -> list[str]:
+    """The selectors of which every training seed had a draw of its own."""
+    return table.filter(pl.col("draws") > 1)["arm"].unique(maintain_order=True).to_list()
+
+
+def _caption(confidence: float, drawn: list[str], quoted: pl.DataFrame, width: float) -> str:
     text = CAPTION.format(
-        confidence=percent(confidence, 0), published="" if quoted.is_empty() else QUOTED
+        confidence=percent(confidence, 0),
+        draws=DRAWN.format(arms=join(drawn)) if drawn else "",
+        published="" if quoted.is_empty() else QUOTED,
     )
     return wrapped(text, width - 0.7)
