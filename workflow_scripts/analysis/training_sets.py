@@ -12,8 +12,10 @@ rest (what a question adds under one seed alone), which is taken off once; V is 
 V_questions. Of the difference of two sets, questions are paired, and seeds are not. How far seeds
 lie apart is taken to be alike in all sets of equal size, and is estimated from all of them: three
 seeds alone say little. Where every seed has another draw of the rows, what the draw does is in how
-far seeds lie apart, and those sets are taken together. Degrees of freedom are Satterthwaite's. What
-is asked of differences is one family, and its p values are Holm's.
+far seeds lie apart, and those sets are taken together. Sets whose rows stay are taken with both:
+that is rather too wide than too narrow, and one such set among many has more than its own three
+seeds. Degrees of freedom are Satterthwaite's. What is asked of differences is one family, and its p
+values are Holm's.
 
 Several benchmarks have the same weight each.
 """
@@ -87,10 +89,9 @@ class Trained:
         """Draws of its rows that were trained on."""
         return len({run.draw for run in self.runs})
 
-    @property
-    def kind(self) -> tuple[int, bool]:
-        """What sets share whose seeds lie equally far apart: rows, and whether these change."""
-        return self.first.rows, self.draws > 1
+    def lends_to(self, other: "Trained") -> bool:
+        """Whether the seeds of this set tell how far those of another lie apart, or more."""
+        return self.first.rows == other.first.rows and (self.draws > 1 or other.draws == 1)
 
 
 @dataclass(frozen=True)
@@ -239,7 +240,9 @@ def difference(one: Trained, other: Trained, spreads: Mapping[str, Spread]) -> S
     questions = _question_part({name: others[name] - means[name] for name in means})
     apart = _sum([(a.seeds, a.seeds_df), (b.seeds, b.seeds_df)])
     rest = _sum([(a.rest, a.rest_df), (b.rest, b.rest_df)])
-    shared = a.seeds_df if a.seeds_df == b.seeds_df and _alike(one, other) else apart.df
+    # Both estimates of sets of equal size hold the same seeds: they do not add degrees of freedom.
+    same = one.first.rows == other.first.rows and one.seeds > 1 and other.seeds > 1
+    shared = min(a.seeds_df, b.seeds_df) if same else apart.df
     return Spread(
         b.mean - a.mean,
         questions.value,
@@ -253,11 +256,6 @@ def difference(one: Trained, other: Trained, spreads: Mapping[str, Spread]) -> S
 
 def _sum(parts: Sequence[tuple[float, float]]) -> _Part:
     return _summed([(value, df) for value, df in parts if 0 < df < inf])
-
-
-def _alike(one: Trained, other: Trained) -> bool:
-    """Whether both have the one estimate of how far seeds lie apart."""
-    return one.kind == other.kind and one.seeds > 1 and other.seeds > 1
 
 
 def bounds(found: Spread, questions: int, confidence: float) -> tuple[float, float]:
@@ -331,11 +329,12 @@ def compare(
 
 def spreads_of(sets: Sequence[Trained]) -> dict[str, Spread]:
     """The parts of every set by name, with what sets of equal size share estimated from all."""
+    alone = {s.name: spread(s.verdicts) for s in sets}
     found = {}
-    for kind in dict.fromkeys(s.kind for s in sets):
-        own = [s for s in sets if s.kind == kind]
-        made = pooled([spread(s.verdicts) for s in own], [s.seeds for s in own])
-        found |= {s.name: one for s, one in zip(own, made, strict=True)}
+    for one in sets:
+        lenders = [s for s in sets if s.lends_to(one)]
+        made = pooled([alone[s.name] for s in lenders], [s.seeds for s in lenders])
+        found[one.name] = made[[s.name for s in lenders].index(one.name)]
     return found
 
 
