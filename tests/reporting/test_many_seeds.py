@@ -119,6 +119,18 @@ def test_costs_are_summed_over_seeds_and_stand_singly_in_the_appendix(seeds):
     assert "| T long, seed 2 | " in single
 
 
+@pytest.mark.parametrize(
+    ("section", "lines"),
+    [("All metrics", 26), ("All contrasts", 24), ("How thinking ended", 26), ("All cells", 26)],
+)
+def test_one_cell_a_model_and_benchmark_is_one_table_of_all(seeds, section, lines):
+    own = seeds.appendix.read_text().split(f"\n## {section}\n")[1].split("\n## ")[0]
+    assert "\n###" not in own
+    told = own.split("\n\nTraining, averaged")[0].splitlines()
+    models = [line.split(" | ")[0] for line in told if line.startswith(("| Base |", "| T "))]
+    assert len(models) == lines and models == sorted(models, key=models.index)
+
+
 def test_natural_ends_alone_leave_no_empty_sections(seeds):
     body = seeds.markdown.read_text()
     assert "## Where test-time scaling" not in body and "## Accuracy against thinking" not in body

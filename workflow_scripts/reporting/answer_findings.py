@@ -5,6 +5,7 @@ ended in every cell.
 """
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import polars as pl
@@ -23,6 +24,7 @@ from workflow_scripts.reporting.naming import (
     percent,
     signed,
 )
+from workflow_scripts.reporting.result_tables import tables_of
 from workflow_scripts.reporting.study_results import Results
 
 TOLD = (1, 2, 4)  # k of confidence stop that the body quotes; the appendix has all
@@ -183,19 +185,10 @@ def _stop_row(results: Results, row: dict[str, Any]) -> list[str]:
 
 
 def endings_tables(results: Results) -> list[tuple[str, str]]:
-    """Accuracy by how thinking ended: a title and a table per model and benchmark."""
-    every = results.answers.endings
-    return [
-        (f"{title}, {name}", table(ENDING_HEADERS, lines, left=2))
-        for model, title in results.model_titles.items()
-        for dataset, name in results.dataset_titles.items()
-        if (
-            lines := [
-                _ending_row(results, row)
-                for row in every.filter(model=model, dataset=dataset).iter_rows(named=True)
-            ]
-        )
-    ]
+    """Accuracy by how thinking ended; titles and tables as `tables_of` has them."""
+    return tables_of(
+        results, results.answers.endings, ENDING_HEADERS, partial(_ending_row, results)
+    )
 
 
 def _ending_row(results: Results, row: dict[str, Any]) -> list[str]:

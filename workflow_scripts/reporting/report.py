@@ -258,10 +258,7 @@ def _details(results: Results, extras: Extras) -> dict[str, Any]:
     return {
         "slack": results.settings["analysis"]["slack_tokens"],
         "longest": "; ".join(_infinite(results)),
-        "metrics": [
-            (title, result_tables.metrics_table(results, model))
-            for model, title in results.model_titles.items()
-        ],
+        "metrics": result_tables.metrics_tables(results),
         "contrasts": result_tables.contrasts_tables(results),
         "rankings": model_findings.ranking_tables(results),
         "model_pairs": model_findings.pairs_table(results),
@@ -293,11 +290,7 @@ def _details(results: Results, extras: Extras) -> dict[str, Any]:
         "plot_titles": PLOT_TITLES | {stem: PLOT_TITLES.get(stem, stem) for stem in stems},
         "examples": [example.text for example in extras.examples],
         "curation": demoted(extras.curation, 1),
-        "cells": [
-            (f"{title}, {name}", result_tables.cells_table(results, model, dataset))
-            for model, title in results.model_titles.items()
-            for dataset, name in results.dataset_titles.items()
-        ],
+        "cells": result_tables.cells_tables(results),
     }
 
 

@@ -1,5 +1,6 @@
 """The tables of the report: headline metrics, all cells, paired tests, data quality."""
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import polars as pl
@@ -66,21 +67,39 @@ def short_metrics(results: Results) -> str:
     return table(SHORT_HEADERS, lines, left=2) + "\n" + _notes(results, rows, slopes=False)
 
 
-def metrics_table(results: Results, model: str) -> str:
-    """All metrics of one model; every family is followed by its methods, one an n."""
-    rows = _metric_rows(results, model)
-    lines = [
-        [
-            *_metric_head(results, row),
-            slope_cell(row, "scaling_per_1k"),
-            significant(row["scaling_sum_per_1k"]),
-            significant(row["scaling_beyond_per_1k"]),
-            slope_cell(row, "scaling_per_doubling"),
-            *_metric_best(results, row),
-        ]
-        for row in rows
+def metrics_tables(results: Results) -> list[tuple[str, str]]:
+    """All metrics, a title and a table each model; one of all, without title, by `in_one`."""
+    rows = {model: _metric_rows(results, model) for model in results.model_titles}
+    if in_one([(model, row["dataset"]) for model, own in rows.items() for row in own]):
+        every = [row for own in rows.values() for row in own]
+        lines = [[results.model_titles[r["model"]], *_metric_row(results, r)] for r in every]
+        text = table(("model", *HEADERS), lines, left=3)
+        return [("", text + "\n" + _notes(results, every, slopes=True))]
+    return [
+        (
+            title,
+            table(HEADERS, [_metric_row(results, row) for row in rows[model]], left=2)
+            + "\n"
+            + _notes(results, rows[model], slopes=True),
+        )
+        for model, title in results.model_titles.items()
     ]
-    return table(HEADERS, lines, left=2) + "\n" + _notes(results, rows, slopes=True)
+
+
+def in_one(places: Sequence[tuple[str, str]]) -> bool:
+    """Whether lines of several models stand in one table: none has two lines of a benchmark."""
+    return len(set(places)) == len(places) and len({model for model, _ in places}) > 1
+
+
+def _metric_row(results: Results, row: dict[str, Any]) -> list[str]:
+    return [
+        *_metric_head(results, row),
+        slope_cell(row, "scaling_per_1k"),
+        significant(row["scaling_sum_per_1k"]),
+        significant(row["scaling_beyond_per_1k"]),
+        slope_cell(row, "scaling_per_doubling"),
+        *_metric_best(results, row),
+    ]
 
 
 def _metric_head(results: Results, row: dict[str, Any]) -> list[str]:
@@ -149,16 +168,44 @@ def slope_cell(row: dict[str, Any], name: str) -> str:
     return f"{significant(row[name])} [{significant(low)}, {significant(high)}]"
 
 
-def cells_table(results: Results, model: str, dataset: str) -> str:
-    """Every cell of one model on one benchmark, with links into the sample viewer."""
-    rows = results.points.filter((pl.col("model") == model) & (pl.col("dataset") == dataset))
+def cells_tables(results: Results) -> list[tuple[str, str]]:
+    """Every cell, with links into the sample viewer; titles and tables as `tables_of` has them."""
     headers = (
         "method", "budget", "correct", "accuracy [95 %]", "thinking: mean", "median", "max",
         "spliced", "answer: mean", "spliced answer", "all tokens", "over budget",
         "natural/forced/context", "no answer", "loops", "answer cut", "lenient",
         "same as earlier", "device s",
     )  # fmt: skip
-    return table(headers, [_cell_row(row) for row in rows.iter_rows(named=True)], left=2)
+    return tables_of(results, results.points, headers, _cell_row)
+
+
+def tables_of(
+    results: Results,
+    rows: pl.DataFrame,
+    headers: Sequence[str],
+    line: Callable[[dict[str, Any]], list[str]],
+) -> list[tuple[str, str]]:
+    """A title and a table per model and benchmark; one of all, without title, by `in_one`."""
+    titles, datasets = results.model_titles, results.dataset_titles
+    places = {
+        (model, dataset): [
+            line(row) for row in rows.filter(model=model, dataset=dataset).iter_rows(named=True)
+        ]
+        for model in titles
+        for dataset in datasets
+    }
+    if in_one([place for place, lines in places.items() for _ in lines]):
+        every = [
+            [titles[model], datasets[dataset], *one]
+            for (model, dataset), lines in places.items()
+            for one in lines
+        ]
+        return [("", table(("model", "benchmark", *headers), every, left=4))]
+    return [
+        (f"{titles[model]}, {datasets[dataset]}", table(headers, lines, left=2))
+        for (model, dataset), lines in places.items()
+        if lines
+    ]
 
 
 def _cell_row(row: dict[str, Any]) -> list[str]:
@@ -238,13 +285,21 @@ CONTRAST_HEADERS = (
 
 
 def contrasts_tables(results: Results) -> str:
-    """All contrasts of every model, one table a model."""
-    parts = []
-    for model, title in results.model_titles.items():
-        rows = results.contrasts.filter(pl.col("model") == model)
-        lines = [_contrast_row(results, row) for row in rows.iter_rows(named=True)]
-        if lines:
-            parts.append(f"### {title}\n\n{table(CONTRAST_HEADERS, lines, left=2)}")
+    """All contrasts of every model, one table a model; one of all by `in_one`."""
+    rows = {
+        model: list(results.contrasts.filter(model=model).iter_rows(named=True))
+        for model in results.model_titles
+    }
+    lines = {model: [_contrast_row(results, row) for row in own] for model, own in rows.items()}
+    titles = results.model_titles
+    if in_one([(model, row["dataset"]) for model, own in rows.items() for row in own]):
+        every = [[titles[model], *line] for model, own in lines.items() for line in own]
+        return table(("model", *CONTRAST_HEADERS), every, left=3)
+    parts = [
+        f"### {titles[model]}\n\n{table(CONTRAST_HEADERS, own, left=2)}"
+        for model, own in lines.items()
+        if own
+    ]
     return "\n".join(parts) or "No cell can be compared with a natural end.\n"
 
 
