@@ -118,6 +118,14 @@ def test_page(summary) -> None:
     assert frame["row_id"][0] in page or frame["question"][0][:40] in page
 
 
+def test_further_draws_of_a_set_are_told_of(summary) -> None:
+    paths, _, sets = summary
+    assert "Tables show" not in run_summary(paths, sets).report.read_text()
+    page = run_summary(paths, sets, shown=["s1k"]).report.read_text()
+    assert "Tables show the first draw of each set; 1 more, one for each further" in page
+    assert "`random`" not in page.split("## Where")[0]
+
+
 def test_without_sets(summary, tmp_path: Path) -> None:
     out = run_summary(summary[0], [])
     assert "no set yet" in out.report.read_text()

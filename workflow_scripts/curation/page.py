@@ -60,6 +60,7 @@ class Evidence:
     shift: pl.DataFrame | None
     correlations: pl.DataFrame
     correlation_rows: int
+    further: int = 0  # draws of the same sets that no table shows
 
 
 def curation_page(evidence: Evidence) -> str:
@@ -95,8 +96,14 @@ def _summary(evidence: Evidence) -> str:
     benchmarks = ", ".join(
         f"{name} ({count['questions']:,})" for name, count in facts["benchmarks"].items()
     )
+    further = (
+        f" Tables show the first draw of each set; {evidence.further} more, one for each further "
+        "training seed, are in `sets` and in `touched.csv`."
+        if evidence.further
+        else ""
+    )
     return (
-        f"From {total:,} rows to: {sets or 'no set yet'}. Every row that was dropped stands in "
+        f"From {total:,} rows to: {sets or 'no set yet'}.{further} Every row that was dropped stands in "
         "`dropped.parquet` with one reason and its evidence; every row that was chosen carries an "
         f"explanation. Kept clear of: {benchmarks}."
     )

@@ -68,6 +68,7 @@ def work(args: argparse.Namespace) -> None:
         shifts[0] if shifts else None,
         correlations,
         used,
+        len(every) - len(sets),
     )
     write_csv(args.funnel, evidence.funnel)
     write_csv(args.domains, domains)
