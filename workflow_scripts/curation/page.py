@@ -103,9 +103,9 @@ def _summary(evidence: Evidence) -> str:
         else ""
     )
     return (
-        f"From {total:,} rows to: {sets or 'no set yet'}.{further} Every row that was dropped stands in "
-        "`dropped.parquet` with one reason and its evidence; every row that was chosen carries an "
-        f"explanation. Kept clear of: {benchmarks}."
+        f"From {total:,} rows to: {sets or 'no set yet'}.{further} Every row that was dropped "
+        "stands in `dropped.parquet` with one reason and its evidence; every row that was chosen "
+        f"carries an explanation. Kept clear of: {benchmarks}."
     )
 
 
