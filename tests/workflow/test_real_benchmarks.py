@@ -20,7 +20,8 @@ pytestmark = pytest.mark.slow
 def overlay(data: Path) -> dict:
     """The demo's settings, with MATH500 and AIME24 and without training."""
     demo = yaml.safe_load((ROOT / "profiles/demo/study.yaml").read_text())
-    demo |= {"study": "real", "results": "results/real", "models": demo["models"][:1]}
+    base = {key: value for key, value in demo["models"][0].items() if key != "methods"}
+    demo |= {"study": "real", "results": "results/real", "models": [base]}
     demo["benchmarks"] = [
         {
             "name": name,
