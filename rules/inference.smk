@@ -106,6 +106,8 @@ for group in STUDY.cut_groups:  # models with the same cells share a rule
             "<results>/runtimes/cut/{model}/{dataset}.tsv"
         wildcard_constraints:
             model="|".join(group.models),
+        group:
+            group.submission
         conda:
             STUDY.environment("inference")
         resources:

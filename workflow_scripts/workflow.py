@@ -59,6 +59,7 @@ TRAINING_FILES = ("manifest.json", "log.csv", "rendered.md")
 SHIFT_TABLES = ("kl", "ranks", "words", "states", "markers")
 SHIFT_PLOTS = ["shift_kl", "shift_ranks", "shift_states", "shift_markers"]
 NATURAL_CELL = "natural/infinite"
+CUT, VERDICTS = "cut", "verdicts"  # the rule, and its group in profiles/slurm
 CURATION_PLOTS = ["funnel", "domains", "sources"]
 
 
@@ -72,6 +73,11 @@ class CellGroup:
     rule: str
     models: tuple[str, ...]
     cells: tuple[str, ...]
+
+    @property
+    def submission(self) -> str | None:
+        """Snakemake's group of the rule: profiles place `cut`, and cannot know the other names."""
+        return None if self.rule == CUT else VERDICTS
 
 
 class Study:
@@ -180,7 +186,7 @@ class Study:
         for model in [*self.decoded, *self.imported]:
             groups.setdefault(self.cell_paths(model), []).append(model)
         return [
-            CellGroup(f"cut_of_{names[0].replace('-', '_')}" if i else "cut", tuple(names), paths)
+            CellGroup(f"cut_of_{names[0].replace('-', '_')}" if i else CUT, tuple(names), paths)
             for i, (paths, names) in enumerate(groups.items())
         ]
 
@@ -195,7 +201,7 @@ class Study:
             for group in self.cell_groups
         ]
         found = [group for group in every if group.models]
-        return found or [CellGroup("cut", (NOTHING,), (NATURAL_CELL,))]
+        return found or [CellGroup(CUT, (NOTHING,), (NATURAL_CELL,))]
 
     @property
     def imported_models(self) -> str:

@@ -31,12 +31,26 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return checkout
 
 
-def groups(checkout: Path, config: str) -> Counter:
-    """Group jobs that a dry run plans; without the plugin, so by the local executor."""
-    words = ["report", "--workflow-profile", "profiles/slurm", "--configfile", config]
+def planned(checkout: Path, *configs: str) -> str:
+    """What a dry run says; without the plugin, so by the local executor."""
+    words = ["report", "--workflow-profile", "profiles/slurm", "--configfile", *configs]
     done = snakemake(checkout, "-n", *words, "--executor", "local", "--cores", "8")
     assert done.returncode == 0, done.stdout + done.stderr
-    return Counter(re.findall(r"Group job (\w+)", done.stdout + done.stderr))
+    return done.stdout + done.stderr
+
+
+def groups(checkout: Path, config: str) -> Counter:
+    """Group jobs that a dry run plans."""
+    return Counter(re.findall(r"Group job (\w+)", planned(checkout, config)))
+
+
+def run_here() -> set[str]:
+    """Rules that are no jobs: downloads, the demo's world, targets."""
+    text = "\n".join(path.read_text() for path in (ROOT / "rules").glob("*.smk"))
+    blocks = re.split(r"^ *(?:use )?rule ", text, flags=re.MULTILINE)[1:]
+    names = {re.split(r"\W", block)[0] for block in blocks if "localrule: True" in block}
+    assert {"load_pool", "load_benchmark", "resolve_model"} <= names
+    return names | {"report"}
 
 
 def test_short_rules_are_few_submissions(checkout: Path) -> None:
@@ -53,6 +67,20 @@ def test_rules_that_only_some_studies_have_are_in_the_group(checkout: Path) -> N
     """A rule between two of a group that is outside of it makes Snakemake refuse the study."""
     (checkout / "more.yaml").write_text(MORE)
     assert groups(checkout, "more.yaml")["report"] == 1
+
+
+def test_only_long_rules_are_submitted_by_themselves(checkout: Path) -> None:
+    """Whatever a shipped study has besides: short rules would wait longer than they run."""
+    demo = "profiles/demo/study.yaml"
+    overlays = [[demo], ["profiles/ablation.yaml"]] + [
+        [demo, f"profiles/demo/{name}.yaml"]
+        for name in ("ablation", "draws", "epochs", "forms", "options", "shift", "traces")
+    ]
+    long = {"train", "generate", "answer_traces", "measure_shift"}
+    first = {"ask_traces"}  # between two groups, by what is asked
+    for configs in overlays:
+        alone = set(re.findall(r"^rule (\w+):", planned(checkout, *configs), re.MULTILINE))
+        assert alone - run_here() <= long | first, configs
 
 
 def test_the_snakefile_reads_without_the_packages_of_the_study() -> None:
