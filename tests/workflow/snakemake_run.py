@@ -72,5 +72,5 @@ def outputs(where: Path, *words: str) -> list[str]:
     done = snakemake(where, "--dry-run", *words)
     text = done.stdout + done.stderr
     assert done.returncode == 0, text
-    lines = re.findall(r"^    output: (.*)$", text, re.MULTILINE)
+    lines = re.findall(r"^ +output: (.*)$", text, re.MULTILINE)  # farther in where grouped
     return [path for line in lines for path in line.split(", ")]
