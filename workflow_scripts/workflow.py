@@ -312,10 +312,7 @@ class Study:
 
     def set_files(self, pool: str) -> list[str]:
         """The training sets that are drawn from a pool of traces, or from the study's pool ("")."""
-        return self._set_files(self.sets_of(pool))
-
-    def _set_files(self, names: list[str]) -> list[str]:
-        return [f"{self.results}/curation/sets/{name}.parquet" for name in names]
+        return [f"{self.results}/curation/sets/{name}.parquet" for name in self.sets_of(pool)]
 
     def shown_sets(self, pool: str) -> list[str]:
         """Of `sets_of`, those that tables show: of several draws of one set the first."""

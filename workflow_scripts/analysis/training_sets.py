@@ -21,7 +21,7 @@ Several benchmarks have the same weight each.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from math import inf, sqrt
 from typing import Any
@@ -211,23 +211,25 @@ def _summed(parts: Sequence[tuple[float, float]]) -> _Part:
     return _Part(total, total**2 / below if below > 0 else inf)
 
 
-def pooled(spreads: Sequence[Spread], seeds: Sequence[int]) -> list[Spread]:
-    """The same with how far seeds lie apart, and the rest, estimated from all of them together."""
-    known = [(s, n) for s, n in zip(spreads, seeds, strict=True) if n > 1]
-    if not known:
-        return list(spreads)
+def pooled(own: Spread, seeds: int, lenders: Sequence[tuple[Spread, int]]) -> Spread:
+    """A set's parts, with how far seeds lie apart, and the rest, estimated from all lenders.
+
+    lenders  parts and numbers of seeds of the sets that lend, the set itself among them
+    """
+    if seeds < 2:
+        return own
+    known = [(s, n) for s, n in lenders if n > 1]
     df = sum(s.seeds_df for s, _ in known)
     apart = sum(s.seeds * n * s.seeds_df for s, n in known) / df
     rest_df = sum(s.rest_df for s, _ in known if s.rest_df < inf)
     rest = sum(s.rest * n for s, n in known) / len(known)
-    return [
-        Spread(
-            s.mean, s.questions, s.questions_df, apart / n, df, rest / n, max(rest_df, 1.0)
-        )  # fmt: skip
-        if n > 1
-        else s
-        for s, n in zip(spreads, seeds, strict=True)
-    ]
+    return replace(
+        own,
+        seeds=apart / seeds,
+        seeds_df=df,
+        rest=rest / seeds,
+        rest_df=max(rest_df, 1.0),
+    )
 
 
 def difference(one: Trained, other: Trained, spreads: Mapping[str, Spread]) -> Spread:
@@ -330,12 +332,14 @@ def compare(
 def spreads_of(sets: Sequence[Trained]) -> dict[str, Spread]:
     """The parts of every set by name, with what sets of equal size share estimated from all."""
     alone = {s.name: spread(s.verdicts) for s in sets}
-    found = {}
-    for one in sets:
-        lenders = [s for s in sets if s.lends_to(one)]
-        made = pooled([alone[s.name] for s in lenders], [s.seeds for s in lenders])
-        found[one.name] = made[[s.name for s in lenders].index(one.name)]
-    return found
+    return {
+        one.name: pooled(
+            alone[one.name],
+            one.seeds,
+            [(alone[s.name], s.seeds) for s in sets if s.lends_to(one)],
+        )
+        for one in sets
+    }
 
 
 def _set_rows(

@@ -24,7 +24,7 @@ from workflow_scripts.reporting.naming import (
     percent,
     signed,
 )
-from workflow_scripts.reporting.result_tables import tables_of
+from workflow_scripts.reporting.result_tables import of_cells, tables_of
 from workflow_scripts.reporting.study_results import Results
 
 TOLD = (1, 2, 4)  # k of confidence stop that the body quotes; the appendix has all
@@ -186,9 +186,8 @@ def _stop_row(results: Results, row: dict[str, Any]) -> list[str]:
 
 def endings_tables(results: Results) -> list[tuple[str, str]]:
     """Accuracy by how thinking ended; titles and tables as `tables_of` has them."""
-    return tables_of(
-        results, results.answers.endings, ENDING_HEADERS, partial(_ending_row, results)
-    )
+    parts = of_cells(results, results.answers.endings)
+    return tables_of(results, parts, ENDING_HEADERS, partial(_ending_row, results))
 
 
 def _ending_row(results: Results, row: dict[str, Any]) -> list[str]:

@@ -147,9 +147,9 @@ def _training_row(results: Results, title: str, models: Sequence[str]) -> list[s
     ]
 
 
-def total_device_hours(results: Results) -> float | None:
-    """Device hours of all engines and trainings that were measured."""
+def total_device_hours(results: Results, made: float = 0.0) -> float | None:
+    """Device hours of all engines and trainings that were measured, and of traces made here."""
     engines = [(m.device_seconds or 0) / 3600 for m in results.engines.values()]
     trainings = [m.throughput.device_hours for m in results.training.values()]
-    total = sum(engines) + sum(trainings)
+    total = sum(engines) + sum(trainings) + made
     return total or None

@@ -14,6 +14,11 @@ def bullets(items: Iterable[str]) -> str:
     return "\n".join(f"- {item}" for item in items) + "\n"
 
 
+def sections(parts: Iterable[tuple[str, str]]) -> str:
+    """Titles and texts under headings of the third level; a text without title has none."""
+    return "".join(f"### {title}\n\n{text}\n" if title else f"{text}\n" for title, text in parts)
+
+
 def sample_link(
     text: str, model: str, dataset: str, method: str, budget: str, row: str = "", sample: int = 0
 ) -> str:

@@ -38,7 +38,7 @@ from workflow_scripts.reporting import (
     transfer_findings,
 )
 from workflow_scripts.reporting.examples import LINE_HEADERS, Shown
-from workflow_scripts.reporting.markdown import bullets, demoted, table
+from workflow_scripts.reporting.markdown import bullets, demoted, sections, table
 from workflow_scripts.reporting.naming import DASH, count, join, number, percent
 from workflow_scripts.reporting.study_results import EDITED, Results
 from workflow_scripts.reporting.style import is_drawn
@@ -146,7 +146,7 @@ def _rendered(name: str, values: dict[str, Any]) -> str:
         lstrip_blocks=True,
         autoescape=False,  # values are Markdown, escaped where they are made
     )
-    env.filters["bullets"] = bullets
+    env.filters |= {"bullets": bullets, "sections": sections}
     lines = env.get_template(name).render(values).splitlines()
     return "\n".join(_single_spaced(lines)).strip() + "\n"
 
@@ -193,7 +193,7 @@ def _body(results: Results, extras: Extras) -> dict[str, Any]:
     recipe = (settings.get("training") or {}).get("recipe", {}) if results.training else {}
     shown = [e for e in extras.examples if e.rule in SHOWN_IN_BODY] or list(extras.examples[:1])
     made = data_costs.made_hours(extras.data)
-    hours = (costs.total_device_hours(results) or 0) + made
+    hours = costs.total_device_hours(results, made)
     lines = [example.line for example in extras.examples]
     told = extras.expectations
     expected = [f"{in_short(told)} ([table](#expectations))."] if told else []

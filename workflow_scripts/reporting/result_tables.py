@@ -1,6 +1,7 @@
 """The tables of the report: headline metrics, all cells, paired tests, data quality."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import polars as pl
@@ -29,7 +30,11 @@ from workflow_scripts.reporting.naming import (
 )
 from workflow_scripts.reporting.study_results import Results
 
+Row = dict[str, Any]
+Parts = Mapping[tuple[str, ...], list[Row]]  # by model, or by model and benchmark
+
 MOST_PAIRS = 12
+NO_CONTRAST = "No cell can be compared with a natural end.\n"
 TRAINING = "training"  # column
 
 
@@ -68,27 +73,60 @@ def short_metrics(results: Results) -> str:
 
 
 def metrics_tables(results: Results) -> list[tuple[str, str]]:
-    """All metrics, a title and a table each model; one of all, without title, by `in_one`."""
-    rows = {model: _metric_rows(results, model) for model in results.model_titles}
-    if in_one([(model, row["dataset"]) for model, own in rows.items() for row in own]):
-        every = [row for own in rows.values() for row in own]
-        lines = [[results.model_titles[r["model"]], *_metric_row(results, r)] for r in every]
-        text = table(("model", *HEADERS), lines, left=3)
-        return [("", text + "\n" + _notes(results, every, slopes=True))]
+    """All metrics of every model with notes; titles and tables as `tables_of` has them."""
+    parts = {(model,): _metric_rows(results, model) for model in results.model_titles}
+    return tables_of(
+        results,
+        parts,
+        HEADERS,
+        partial(_metric_row, results),
+        lambda told: "\n" + _notes(results, told, slopes=True),
+    )
+
+
+def of_models(results: Results, frame: pl.DataFrame) -> Parts:
+    """The rows of each model."""
+    return {
+        (model,): list(frame.filter(model=model).iter_rows(named=True))
+        for model in results.model_titles
+    }
+
+
+def of_cells(results: Results, frame: pl.DataFrame) -> Parts:
+    """The rows of each model and benchmark."""
+    return {
+        (model, dataset): list(frame.filter(model=model, dataset=dataset).iter_rows(named=True))
+        for model in results.model_titles
+        for dataset in results.dataset_titles
+    }
+
+
+def tables_of(
+    results: Results,
+    parts: Parts,
+    headers: Sequence[str],
+    line: Callable[[Row], list[str]],
+    after: Callable[[list[Row]], str] = lambda _: "",
+) -> list[tuple[str, str]]:
+    """A title and a table for each part that has rows, with what is said after the table.
+
+    One table of all, without a title, where several models have no two rows of a benchmark.
+    """
+    titles = {
+        key: (results.model_titles[key[0]], *(results.dataset_titles[name] for name in key[1:]))
+        for key in parts
+    }
+    every = [row for rows in parts.values() for row in rows]
+    places = [(row["model"], row["dataset"]) for row in every]
+    if len(set(places)) == len(places) and len({model for model, _ in places}) > 1:
+        lead = ("model", "benchmark")[: len(next(iter(parts)))]
+        lines = [[*titles[key], *line(row)] for key, rows in parts.items() for row in rows]
+        return [("", table((*lead, *headers), lines, left=2 + len(lead)) + after(every))]
     return [
-        (
-            title,
-            table(HEADERS, [_metric_row(results, row) for row in rows[model]], left=2)
-            + "\n"
-            + _notes(results, rows[model], slopes=True),
-        )
-        for model, title in results.model_titles.items()
+        (", ".join(titles[key]), table(headers, list(map(line, rows)), left=2) + after(rows))
+        for key, rows in parts.items()
+        if rows
     ]
-
-
-def in_one(places: Sequence[tuple[str, str]]) -> bool:
-    """Whether lines of several models stand in one table: none has two lines of a benchmark."""
-    return len(set(places)) == len(places) and len({model for model, _ in places}) > 1
 
 
 def _metric_row(results: Results, row: dict[str, Any]) -> list[str]:
@@ -176,36 +214,7 @@ def cells_tables(results: Results) -> list[tuple[str, str]]:
         "natural/forced/context", "no answer", "loops", "answer cut", "lenient",
         "same as earlier", "device s",
     )  # fmt: skip
-    return tables_of(results, results.points, headers, _cell_row)
-
-
-def tables_of(
-    results: Results,
-    rows: pl.DataFrame,
-    headers: Sequence[str],
-    line: Callable[[dict[str, Any]], list[str]],
-) -> list[tuple[str, str]]:
-    """A title and a table per model and benchmark; one of all, without title, by `in_one`."""
-    titles, datasets = results.model_titles, results.dataset_titles
-    places = {
-        (model, dataset): [
-            line(row) for row in rows.filter(model=model, dataset=dataset).iter_rows(named=True)
-        ]
-        for model in titles
-        for dataset in datasets
-    }
-    if in_one([place for place, lines in places.items() for _ in lines]):
-        every = [
-            [titles[model], datasets[dataset], *one]
-            for (model, dataset), lines in places.items()
-            for one in lines
-        ]
-        return [("", table(("model", "benchmark", *headers), every, left=4))]
-    return [
-        (f"{titles[model]}, {datasets[dataset]}", table(headers, lines, left=2))
-        for (model, dataset), lines in places.items()
-        if lines
-    ]
+    return tables_of(results, of_cells(results, results.points), headers, _cell_row)
 
 
 def _cell_row(row: dict[str, Any]) -> list[str]:
@@ -284,23 +293,11 @@ CONTRAST_HEADERS = (
 )  # fmt: skip
 
 
-def contrasts_tables(results: Results) -> str:
-    """All contrasts of every model, one table a model; one of all by `in_one`."""
-    rows = {
-        model: list(results.contrasts.filter(model=model).iter_rows(named=True))
-        for model in results.model_titles
-    }
-    lines = {model: [_contrast_row(results, row) for row in own] for model, own in rows.items()}
-    titles = results.model_titles
-    if in_one([(model, row["dataset"]) for model, own in rows.items() for row in own]):
-        every = [[titles[model], *line] for model, own in lines.items() for line in own]
-        return table(("model", *CONTRAST_HEADERS), every, left=3)
-    parts = [
-        f"### {titles[model]}\n\n{table(CONTRAST_HEADERS, own, left=2)}"
-        for model, own in lines.items()
-        if own
-    ]
-    return "\n".join(parts) or "No cell can be compared with a natural end.\n"
+def contrasts_tables(results: Results) -> list[tuple[str, str]]:
+    """All contrasts of every model; titles and tables as `tables_of` has them."""
+    parts = of_models(results, results.contrasts)
+    line = partial(_contrast_row, results)
+    return tables_of(results, parts, CONTRAST_HEADERS, line) or [("", NO_CONTRAST)]
 
 
 def _contrast_row(results: Results, row: dict[str, Any]) -> list[str]:

@@ -27,7 +27,7 @@ def summary(
     """
     counted, expected = results.quality["counted_cells"], results.quality["expected_cells"]
     errors = sum(f["severity"] == "error" for f in results.findings)
-    hours = (total_device_hours(results) or 0) + made
+    hours = total_device_hours(results, made)
     confidence = results.settings["analysis"]["confidence"]
     lines = [
         f"accuracy in % with {confidence:.0%} intervals{SEEDS if results.families else ''}",
